@@ -1,0 +1,121 @@
+/** Interface of the keyed state map. The implementation is `log-state-map.ts`; see there for the layout. */
+import type { Memory } from '../../format/memory.ts';
+
+/**
+ * Shared memory of one map: what a thread needs to open it. Sent between threads by structured clone.
+ * `log` and `control` live as long as the map; the index is replaced when it grows (`StateMap.handles()` then
+ * returns new ones and `version` is larger).
+ */
+export interface StateMapHandles {
+  readonly version: number;
+  readonly control: SharedArrayBuffer;
+  readonly log: SharedArrayBuffer;
+  readonly index: SharedArrayBuffer;
+  /** The former index while its entries are still being moved to the new one. */
+  readonly oldIndex: SharedArrayBuffer | null;
+}
+
+export interface StateMapOptions {
+  /** Most bytes that the log may use; reserved at once, committed on first touch. At most 8 GiB - 8. */
+  readonly limitBytes: number;
+  /** Expected number of entries, to presize the index. */
+  readonly expectedEntries?: number;
+  /** First epoch of the map: entries are written in it until the first `mark`. */
+  readonly epoch: number;
+  /** For the error when the limit is reached: "state 'total' of operator 'x', subtask 3". */
+  readonly label: string;
+}
+
+/**
+ * A byte-keyed map in shared memory. One thread at a time holds the lease and may call the methods of `StateMap`;
+ * any thread may read a frozen region with `DeltaReader` meanwhile. Addresses are in units of 8 bytes, 0 is none.
+ */
+export interface StateMap {
+  readonly memory: Memory;
+  /** Live entries. */
+  readonly size: number;
+  /** Bytes of log memory in use by segments, and of live entries. */
+  readonly usedBytes: number;
+  readonly liveBytes: number;
+  readonly epoch: number;
+
+  /**
+   * Address of the live entry of a key, or 0. `at` is the byte offset of the key in `from`, a multiple of 4 with zero
+   * padding up to a multiple of 4. Does not allocate.
+   */
+  find(hash: number, from: Memory, at: number, length: number): number;
+  /**
+   * Address of a *mutable* entry of a key whose value has room for exactly `valueLength` bytes: in place when the entry
+   * was written in this epoch and has that length, else a copy at the tail (old value bytes copied, up to
+   * the shorter length; new bytes zero). Creates the entry when it is absent (value zero-filled, and `created` is true).
+   */
+  upsert(hash: number, from: Memory, at: number, length: number, valueLength: number): number;
+  readonly created: boolean;
+  /** Removes a key (a tombstone is left for the next checkpoint). True when it was there. */
+  delete(hash: number, from: Memory, at: number, length: number): boolean;
+
+  /** Byte offset of the value of the entry at an address (a multiple of 8), and its length; of the key likewise. */
+  valueAt(address: number): number;
+  valueLength(address: number): number;
+  keyAt(address: number): number;
+  keyLength(address: number): number;
+  hashAt(address: number): number;
+
+  /**
+   * For each of `count` keys (their hashes in `hashes`), touches index and record so that the following `find` or
+   * `upsert` hits the cache: hash all, probe all, touch all. Returns a checksum that the caller must keep alive.
+   */
+  prefetch(hashes: Uint32Array, count: number): number;
+
+  /**
+   * Batch upsert of keys of one 32-bit word (`words` 1) or two, with values of `valueLength` bytes: writes the address
+   * of the mutable entry of each key to `addresses`. New entries have zeroed values. Duplicates in the batch are fine.
+   * Keys are taken from `keys` (u32 words, 1 or 2 per key). This is the hot path of the built-in aggregates.
+   */
+  upsertWords(hashes: Uint32Array, keys: Uint32Array, words: 1 | 2, count: number, valueLength: number, addresses: Uint32Array): void;
+
+  /**
+   * Barrier: everything written so far is frozen and belongs to the epoch that ends; `nextEpoch` begins. Constant
+   * time.
+   */
+  mark(nextEpoch: number): void;
+  /** The checkpoint that closed `epoch` is durable: versions superseded up to it are garbage. */
+  complete(epoch: number): void;
+  /** Undoes everything written after epoch `epoch` (which must not be older than the last completed one). */
+  rollback(epoch: number): void;
+  /** Moves live entries out of sparse segments and frees them, for at most about `budgetMs`. True when there is more to do. */
+  clean(budgetMs: number): boolean;
+  /** Moves part of the old index to the new one after growth; called by `upsert` too. */
+  handles(): StateMapHandles;
+
+  /** Addresses of all live entries, in log order. Allocates 4 bytes per entry. */
+  addresses(): Uint32Array;
+
+  /**
+   * Restore: adds an entry as clean (it belongs to epoch `epoch - 1` and is not emitted by the next delta) without
+   * probing for an older version. The caller guarantees that keys are unique.
+   */
+  load(hash: number, from: Memory, keyAt: number, keyLength: number, valueFrom: Memory, valueAt: number, valueLength: number): void;
+}
+
+/**
+ * Reads a frozen region from any thread while the owner goes on. Between `pin` (by whoever dispatches the reader, before the
+ * mark's turn ends) and `unpin` no segment that the reader may see is reused.
+ */
+export interface DeltaReader {
+  readonly memory: Memory;
+  /**
+   * Addresses of the records written in epochs (`after`, `upTo`] that are the newest version as of the end of `upTo`,
+   * tombstones included, sorted by (hash, key bytes). `after` = -1 with `full`: all live entries as of `upTo`.
+   */
+  collect(after: number, upTo: number): Uint32Array;
+  collectFull(upTo: number): Uint32Array;
+  isTombstone(address: number): boolean;
+  /** Newest version of the same key with epoch <= `epoch`, or 0 when there was none or it was a tombstone. */
+  previous(address: number, epoch: number): number;
+  hashAt(address: number): number;
+  keyAt(address: number): number;
+  keyLength(address: number): number;
+  valueAt(address: number): number;
+  valueLength(address: number): number;
+}

@@ -22,6 +22,12 @@ export interface StateMapOptions {
   readonly expectedEntries?: number;
   /** First epoch of the map: entries are written in it until the first `mark`. */
   readonly epoch: number;
+  /**
+   * Entries are found by the hash of all their key bytes; the `hash` that callers give (that of the user's key, the first
+   * part of a composite key) is kept for order and key groups only. So 100,000 map-state entries of one user key do not
+   * collide in the index, and yet sort and move together.
+   */
+  readonly composite?: boolean;
   /** For the error when the limit is reached: "state 'total' of operator 'x', subtask 3". */
   readonly label: string;
 }

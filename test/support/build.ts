@@ -1,0 +1,33 @@
+/**
+ * Brings `dist` up to date once before the tests: worker threads, the command line and examples run built code. Nothing is
+ * done when no source is newer than the last build, so a second run starts at once. Type errors are printed and do not
+ * stop the tests (`tsc` emits nevertheless): `npm test` builds first and stops there, and a test of one folder need not
+ * wait for a type error in another.
+ */
+import { spawnSync } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+export default function build(): void {
+  if (builtAt() > newestSource()) return;
+  const tsc = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'tsconfig.json')], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  if (tsc.status !== 0) console.warn(`dist was built in spite of type errors:\n${tsc.stdout}${tsc.stderr}`);
+}
+
+function builtAt(): number {
+  return statSync(join(root, 'dist/.tsbuildinfo'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+function newestSource(): number {
+  let newest = 0;
+  for (const entry of readdirSync(join(root, 'src'), { recursive: true, withFileTypes: true })) {
+    if (entry.isFile()) newest = Math.max(newest, statSync(join(entry.parentPath, entry.name)).mtimeMs);
+  }
+  return newest;
+}

@@ -1,0 +1,35 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * Three projects, by what a test needs:
+ *
+ * - unit    imports from `src/*.ts`, runs in this process. Seconds.
+ * - engine  starts workers, the command line or examples from `dist`, since Vitest does not transform worker threads.
+ * - crash   kills processes and looks at what they left behind.
+ *
+ * Two test processes: the tests start pools of their own, and the suite is sized for two cores.
+ */
+const engine = ['test/engine/**/*.test.ts', 'test/e2e/**/*.test.ts'];
+const crash = ['test/crash/**/*.test.ts', 'test/e2e/kill-loop.test.ts'];
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    maxWorkers: 2,
+    globalSetup: ['test/support/build.ts'],
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [...engine, ...crash], testTimeout: 30_000, hookTimeout: 30_000 },
+      },
+      {
+        extends: true,
+        test: { name: 'engine', include: engine, exclude: crash, testTimeout: 60_000, hookTimeout: 60_000 },
+      },
+      {
+        extends: true,
+        test: { name: 'crash', include: crash, testTimeout: 240_000, hookTimeout: 60_000 },
+      },
+    ],
+  },
+});

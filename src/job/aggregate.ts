@@ -29,3 +29,19 @@ export type AggregateSpec =
   | { readonly kind: 'function'; readonly aggregate: AggregateFunction<never, unknown, unknown>; readonly emit: EmitWhen; readonly project: ((key: never, result: never) => unknown) | undefined }
   /** The result has the record's own type; the first record of a key is its first accumulator. */
   | { readonly kind: 'reduce'; readonly reduce: (a: never, b: never) => unknown; readonly emit: EmitWhen };
+
+/**
+ * May records of one key be folded before the exchange, and the partial results merged after it? Only where results
+ * leave at the end: with `each` the number of results would depend on how records were grouped.
+ */
+export function allowsLocalCombine(spec: AggregateSpec): boolean {
+  if (spec.emit !== 'end') return false;
+  switch (spec.kind) {
+    case 'built-in':
+      return Object.values(spec.outputs).every((output) => output.kind !== 'topN' && output.kind !== 'distinct');
+    case 'function':
+      return spec.aggregate.merge !== undefined;
+    case 'reduce':
+      return true;
+  }
+}

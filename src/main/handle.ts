@@ -1,0 +1,130 @@
+/** What a running job looks like from outside: to the program that called `run()`, to the command line, to tests. */
+import type { EventEmitter } from 'node:events';
+
+export type JobState = 'starting' | 'restoring' | 'running' | 'restarting' | 'stopping' | 'finished' | 'stopped' | 'cancelled' | 'failed';
+
+export interface RunOptions {
+  /** Threads of the pool; default `os.availableParallelism()`. */
+  readonly threads?: number;
+  /** Subtasks of each operator that does not say otherwise; default: threads. */
+  readonly parallelism?: number;
+  /** Arguments of the job: `context.args` of sources, and the second parameter of the job's builder. */
+  readonly args?: readonly string[];
+  /** Flat configuration keys, with the precedence of `-D`. */
+  readonly config?: Readonly<Record<string, string | number | boolean>>;
+  /** Path of a `_metadata` file or its directory to restore from. */
+  readonly from?: string;
+  /** Restore from the newest complete checkpoint of a job of this name in the checkpoint directory, if there is one. */
+  readonly resume?: boolean;
+  /** With `resume`: pass over damaged checkpoints and take the newest sound one. Otherwise damage is an error. */
+  readonly fallback?: boolean;
+  readonly allowNonRestoredState?: boolean;
+  readonly claimMode?: 'no-claim' | 'claim';
+  /** 32 hex characters; new by default. The supervisor keeps it over restarts of the process. */
+  readonly jobId?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** How the job ended. `done` rejects when the job failed, and resolves otherwise. */
+export interface JobResult {
+  readonly status: 'finished' | 'stopped' | 'cancelled';
+  readonly jobId: string;
+  readonly jobName: string;
+  /** Records that sources emitted, over all attempts that were not undone. */
+  readonly records: number;
+  readonly durationMs: number;
+  readonly checkpoints: { readonly completed: number; readonly failed: number };
+  readonly lastCheckpoint: string | null;
+  readonly restoredFrom: string | null;
+  readonly restarts: number;
+  /** Records of `collect` sinks, in order of arrival. */
+  readonly collected: readonly unknown[];
+  /** Malformed input records that were skipped or sent to a dead-letter sink. */
+  readonly malformed: number;
+}
+
+export interface CheckpointSummary {
+  readonly checkpointId: number;
+  /** Directory of the checkpoint. */
+  readonly path: string;
+  readonly kind: 'checkpoint' | 'savepoint';
+  readonly trigger: 'periodic' | 'manual' | 'savepoint' | 'stop' | 'final';
+  readonly durationMs: number;
+  readonly newBytes: number;
+  readonly referencedBytes: number;
+  readonly liveBytes: number;
+  readonly files: number;
+  /** Longest synchronous part over the subtasks, in ms. */
+  readonly syncMs: number;
+}
+
+export interface OperatorProgress {
+  readonly uid: string;
+  readonly name: string;
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+}
+
+export interface StageProgress {
+  /** Names of the chained operators. */
+  readonly name: string;
+  readonly parallelism: number;
+  /** Share of the time since the last sample in which subtasks were in a turn, had full outputs, or had nothing to do; each 0 to 1. */
+  readonly busy: number;
+  readonly backpressured: number;
+  readonly idle: number;
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+  readonly recordsInPerSecond: number;
+  readonly recordsOutPerSecond: number;
+  readonly stateEntries: number;
+  readonly stateBytes: number;
+  readonly finishedSubtasks: number;
+}
+
+export interface JobProgress {
+  readonly jobId: string;
+  readonly jobName: string;
+  readonly state: JobState;
+  readonly startedAt: number;
+  readonly runningMs: number;
+  readonly attempt: number;
+  readonly restarts: number;
+  readonly stages: readonly StageProgress[];
+  readonly checkpoints: { readonly completed: number; readonly failed: number; readonly inProgress: number };
+  readonly lastCheckpoint: (CheckpointSummary & { readonly completedAt: number }) | null;
+  /** 0 to 1 for bounded input where it is known. */
+  readonly inputProgress: number | null;
+  readonly etaMs: number | null;
+  readonly records: number;
+  readonly malformed: number;
+  /** Delay until the next attempt, while restarting. */
+  readonly nextAttemptInMs: number | null;
+  readonly lastError: string | null;
+}
+
+export interface JobEvents {
+  state: [JobState];
+  checkpoint: [CheckpointSummary];
+  checkpointFailed: [{ readonly checkpointId: number; readonly error: Error }];
+  restart: [{ readonly attempt: number; readonly delayMs: number; readonly error: Error }];
+  restored: [{ readonly path: string; readonly checkpointId: number; readonly durationMs: number; readonly entries: number }];
+  /** A line for people: warnings and the like. */
+  notice: [string];
+}
+
+/** A running job. Disposing it cancels the job if it still runs. */
+export interface JobHandle extends AsyncDisposable, Pick<EventEmitter<JobEvents>, 'on' | 'once' | 'off'> {
+  readonly jobId: string;
+  readonly jobName: string;
+  readonly done: Promise<JobResult>;
+  readonly state: JobState;
+  progress(): JobProgress;
+  /** Triggers a checkpoint and waits until it is complete. */
+  checkpoint(): Promise<CheckpointSummary>;
+  savepoint(directory?: string, options?: { readonly format?: 'canonical' | 'native' }): Promise<CheckpointSummary>;
+  /** Stops the sources, takes a last checkpoint (or a savepoint, when a directory is given), commits, ends. */
+  stop(options?: { readonly savepointDirectory?: string; readonly drain?: boolean }): Promise<CheckpointSummary | null>;
+  /** Ends now, without a last checkpoint; what happens to retained ones is the retention policy's. */
+  cancel(): Promise<void>;
+}

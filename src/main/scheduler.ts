@@ -1,0 +1,332 @@
+/**
+ * Gives turns to workers. One turn is one piscina task; a subtask is leased to one worker for its turn.
+ *
+ * Invariants:
+ * - A subtask is in at most one turn at a time; a worker runs at most one turn at a time.
+ * - A subtask runs only when its turn can do something: `runnable` reads that from shared memory.
+ * - All turns of a subtask are on its home worker, which holds its caches; with as many subtasks as threads (the
+ *   default) every worker has one subtask of each stage.
+ */
+import { assert } from '../format/assert.ts';
+import { decodeError, TidemarkError } from '../format/errors.ts';
+import {
+  CHANNEL_HEADER_BYTES,
+  ChannelWord,
+  CONTROL_ROW_DOUBLES,
+  CONTROL_ROW_WORDS,
+  ControlDouble,
+  ControlWord,
+  channelBytes,
+  channelIndex,
+  type Deployment,
+  type EdgePlan,
+  type OpenState,
+  type OversizeRow,
+  SlotKind,
+  type StagePlan,
+  SubtaskFlag,
+  type SyncSnapshot,
+  type TurnResult,
+} from '../worker/protocol.ts';
+import { type WorkerPool, workerError } from './worker-pool.ts';
+
+/** Priorities: full rings first, then sources, then what has little to do; a later stage before an earlier one. */
+const PRIORITY_BACKLOG = 4;
+const PRIORITY_SOURCE = 2;
+const PRIORITY_LITTLE = 1;
+const BACKLOG_SLOTS = 2;
+
+interface Channel {
+  readonly i32: Int32Array;
+  /** First word of the channel's header. */
+  readonly word: number;
+  readonly slots: number;
+  readonly slotBytes: number;
+}
+
+export interface ScheduledSubtask {
+  readonly index: number;
+  readonly stage: StagePlan;
+  readonly indexInStage: number;
+  readonly source: boolean;
+  readonly worker: number;
+  readonly inputs: readonly Channel[];
+  readonly outputs: readonly Channel[];
+  states: readonly OpenState[];
+  oversize: OversizeRow[];
+  leased: boolean;
+}
+
+export interface SchedulerEvents {
+  snapshot(subtask: ScheduledSubtask, snapshot: SyncSnapshot): void;
+  failed(error: Error): void;
+  /** Every subtask has finished: all records are processed. */
+  finished(): void;
+  printed(text: string): void;
+}
+
+interface WorkerSlot {
+  readonly index: number;
+  readonly subtasks: ScheduledSubtask[];
+  running: ScheduledSubtask | null;
+  since: number;
+}
+
+export class Scheduler {
+  readonly subtasks: readonly ScheduledSubtask[];
+  readonly i32: Int32Array;
+  readonly f64: Float64Array;
+  readonly #pool: WorkerPool;
+  readonly #events: SchedulerEvents;
+  readonly #workers: WorkerSlot[];
+  readonly #turnBudgetMs: number;
+  readonly #taskTimeoutMs: number;
+  #wakeTimer: NodeJS.Timeout | undefined;
+  #watchdog: NodeJS.Timeout | undefined;
+  #running = false;
+  #finishedReported = false;
+  #idle: (() => void)[] = [];
+
+  constructor(deployment: Deployment, pool: WorkerPool, options: { readonly turnBudgetMs: number; readonly taskTimeoutMs: number }, events: SchedulerEvents) {
+    this.#pool = pool;
+    this.#events = events;
+    this.#turnBudgetMs = options.turnBudgetMs;
+    this.#taskTimeoutMs = options.taskTimeoutMs;
+    this.i32 = new Int32Array(deployment.control);
+    this.f64 = new Float64Array(deployment.control);
+    this.#workers = Array.from({ length: pool.threads }, (_, index) => ({ index, subtasks: [], running: null, since: 0 }));
+    this.subtasks = deployment.plan.stages.flatMap((stage) => Array.from({ length: stage.parallelism }, (_, i) => this.#createSubtask(deployment, stage, i)));
+    // Later stages first, so that what is in flight is finished before more is read.
+    for (const worker of this.#workers) worker.subtasks.sort((a, b) => b.stage.id - a.stage.id);
+  }
+
+  start(): void {
+    this.#running = true;
+    this.#watchdog = setInterval(() => this.#checkTimeouts(), Math.min(1000, Math.max(50, this.#taskTimeoutMs / 4)));
+    this.dispatch();
+  }
+
+  /** Gives no more turns; resolves when the running ones have returned. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    clearTimeout(this.#wakeTimer);
+    clearInterval(this.#watchdog);
+    if (this.#workers.some((worker) => worker.running !== null)) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Gives a turn to every free worker that has something to do. Call it when shared memory changed outside a turn. */
+  dispatch(): void {
+    if (!this.#running) return;
+    for (const worker of this.#workers) {
+      if (worker.running !== null) continue;
+      const subtask = this.#choose(worker);
+      if (subtask !== null) this.#runTurn(worker, subtask);
+    }
+    if (this.#workers.every((worker) => worker.running === null)) this.#whenNothingRuns();
+  }
+
+  word(subtask: ScheduledSubtask, word: number): number {
+    return subtask.index * CONTROL_ROW_WORDS + word;
+  }
+
+  double(subtask: ScheduledSubtask, double: number): number {
+    return this.f64[subtask.index * CONTROL_ROW_DOUBLES + double];
+  }
+
+  flags(subtask: ScheduledSubtask): number {
+    return Atomics.load(this.i32, this.word(subtask, ControlWord.flags));
+  }
+
+  isFinished(subtask: ScheduledSubtask): boolean {
+    return (this.flags(subtask) & SubtaskFlag.finished) !== 0;
+  }
+
+  /** Could a turn of the subtask do anything now? */
+  runnable(subtask: ScheduledSubtask): boolean {
+    return this.#priority(subtask, performance.timeOrigin + performance.now()) > 0;
+  }
+
+  /** Is the subtask held up by full outputs? For the progress display. */
+  backpressured(subtask: ScheduledSubtask): boolean {
+    return subtask.outputs.length > 0 && !subtask.outputs.every(hasRoom);
+  }
+
+  #choose(worker: WorkerSlot): ScheduledSubtask | null {
+    const now = performance.timeOrigin + performance.now();
+    let best: ScheduledSubtask | null = null;
+    let bestPriority = 0;
+    for (const subtask of worker.subtasks) {
+      const priority = this.#priority(subtask, now);
+      if (priority > bestPriority) {
+        best = subtask;
+        bestPriority = priority;
+      }
+    }
+    return best;
+  }
+
+  /** 0: nothing to do. */
+  #priority(subtask: ScheduledSubtask, nowMs: number): number {
+    if (subtask.leased) return 0;
+    const flags = this.flags(subtask);
+    const epoch = this.i32[this.word(subtask, ControlWord.epoch)];
+    const triggered = this.i32[this.word(subtask, ControlWord.triggered)] >= epoch;
+    let pending = false;
+    for (const output of subtask.outputs) {
+      if (output.i32[output.word + ChannelWord.pending] === 0) continue;
+      pending = true;
+      if (hasRoom(output)) return PRIORITY_BACKLOG;
+    }
+    if ((flags & SubtaskFlag.finished) !== 0) return triggered ? PRIORITY_BACKLOG : 0;
+    if (pending) return 0;
+    if (subtask.source) {
+      if (triggered) return PRIORITY_BACKLOG;
+      if ((flags & SubtaskFlag.waiting) !== 0 && this.double(subtask, ControlDouble.wakeAtMs) > nowMs) return 0;
+      return subtask.outputs.every(hasRoom) ? PRIORITY_SOURCE : 0;
+    }
+    if ((flags & SubtaskFlag.ending) !== 0) return triggered ? PRIORITY_BACKLOG : subtask.outputs.every(hasRoom) ? PRIORITY_SOURCE : 0;
+    return this.#inputPriority(subtask, epoch, flags);
+  }
+
+  #inputPriority(subtask: ScheduledSubtask, epoch: number, flags: number): number {
+    let backlog = 0;
+    let control = false;
+    for (const input of subtask.inputs) {
+      const { i32, word } = input;
+      if (i32[word + ChannelWord.ended] !== 0 || i32[word + ChannelWord.consumerEpoch] !== epoch) continue;
+      const slots = (Atomics.load(i32, word + ChannelWord.head) - i32[word + ChannelWord.tail]) | 0;
+      if (slots === 0) continue;
+      backlog = Math.max(backlog, slots);
+      control ||= nextSlotKind(input) !== SlotKind.rows;
+    }
+    if (control) return PRIORITY_BACKLOG;
+    if (backlog === 0 && (flags & SubtaskFlag.more) === 0) return 0;
+    if (!subtask.outputs.every(hasRoom)) return 0;
+    return backlog >= BACKLOG_SLOTS ? PRIORITY_BACKLOG : PRIORITY_LITTLE;
+  }
+
+  #runTurn(worker: WorkerSlot, subtask: ScheduledSubtask): void {
+    assert(!subtask.leased && worker.running === null, 'one turn at a time for a subtask and a worker');
+    subtask.leased = true;
+    worker.running = subtask;
+    worker.since = performance.now();
+    const oversize = subtask.oversize.length === 0 ? null : subtask.oversize;
+    if (oversize !== null) subtask.oversize = [];
+    this.#pool.runOn(worker.index, { op: 'turn', subtask: subtask.index, budgetMs: this.#turnBudgetMs, oversize }).then(
+      (result) => this.#endTurn(worker, subtask, result as TurnResult | undefined),
+      (error: unknown) => {
+        this.#release(worker, subtask);
+        if (this.#running) this.#events.failed(workerError(error));
+      },
+    );
+  }
+
+  #endTurn(worker: WorkerSlot, subtask: ScheduledSubtask, result: TurnResult | undefined): void {
+    this.#release(worker, subtask);
+    if (result !== undefined) this.#takeResult(subtask, result);
+    if (!this.#running) return;
+    this.dispatch();
+  }
+
+  #takeResult(subtask: ScheduledSubtask, result: TurnResult): void {
+    if (result.printed !== undefined) this.#events.printed(result.printed);
+    if (result.states !== undefined) subtask.states = result.states;
+    for (const row of result.oversize ?? []) this.#deliver(row);
+    for (const snapshot of result.snapshots ?? []) this.#events.snapshot(subtask, snapshot);
+    if (result.error !== undefined && this.#running) this.#events.failed(decodeError(result.error));
+  }
+
+  #release(worker: WorkerSlot, subtask: ScheduledSubtask): void {
+    subtask.leased = false;
+    worker.running = null;
+    if (!this.#running && this.#workers.every((other) => other.running === null)) {
+      for (const resolve of this.#idle.splice(0)) resolve();
+    }
+  }
+
+  #deliver(row: OversizeRow): void {
+    const consumer = this.subtasks.find((subtask) => subtask.inputs.some((input) => input === this.#channelOf(row)));
+    assert(consumer !== undefined, 'a channel has a consumer');
+    consumer.oversize.push(row);
+  }
+
+  #channelOf(row: OversizeRow): Channel | undefined {
+    return this.#channels.get(`${row.edge}/${row.channel}`);
+  }
+
+  readonly #channels = new Map<string, Channel>();
+
+  #whenNothingRuns(): void {
+    if (this.subtasks.every((subtask) => this.isFinished(subtask))) {
+      if (!this.#finishedReported) {
+        this.#finishedReported = true;
+        this.#events.finished();
+      }
+      return;
+    }
+    const due = this.subtasks.reduce((least, subtask) => {
+      if (!subtask.source || (this.flags(subtask) & SubtaskFlag.waiting) === 0) return least;
+      return Math.min(least, this.double(subtask, ControlDouble.wakeAtMs));
+    }, Infinity);
+    if (due === Infinity) return;
+    clearTimeout(this.#wakeTimer);
+    const delay = due - (performance.timeOrigin + performance.now());
+    this.#wakeTimer = setTimeout(() => this.dispatch(), Math.max(0, Math.min(delay, 0x7fffffff)));
+  }
+
+  #checkTimeouts(): void {
+    const now = performance.now();
+    for (const worker of this.#workers) {
+      const subtask = worker.running;
+      if (subtask === null || now - worker.since < this.#taskTimeoutMs) continue;
+      this.#events.failed(
+        new TidemarkError(
+          'ERR_TASK_TIMEOUT',
+          `Stage '${subtask.stage.name}', subtask ${subtask.indexInStage}: a turn has not returned for ${Math.round(now - worker.since)} ms (task.timeout is ${this.#taskTimeoutMs} ms). A user function is in an endless loop or blocks; raise task.timeout if one record may take so long.`,
+          { facts: { stage: subtask.stage.name, subtask: subtask.indexInStage, timeoutMs: this.#taskTimeoutMs } },
+        ),
+      );
+      return;
+    }
+  }
+
+  #createSubtask(deployment: Deployment, stage: StagePlan, indexInStage: number): ScheduledSubtask {
+    const { plan, channels } = deployment;
+    const channel = (edge: EdgePlan, producer: number, consumer: number): Channel => {
+      const index = channelIndex(edge.kind === 'forward', producer, consumer, plan.stages[edge.to].parallelism);
+      const key = `${edge.id}/${index}`;
+      const known = this.#channels.get(key);
+      if (known !== undefined) return known;
+      const created: Channel = { i32: new Int32Array(channels[edge.id]), word: (index * channelBytes(edge.layout)) / 4, slots: edge.layout.slots, slotBytes: edge.layout.slotBytes };
+      this.#channels.set(key, created);
+      return created;
+    };
+    const ends = (edge: EdgePlan, parallelism: number): number[] => (edge.kind === 'forward' ? [indexInStage] : Array.from({ length: parallelism }, (_, i) => i));
+    const worker = indexInStage % this.#workers.length;
+    const subtask: ScheduledSubtask = {
+      index: stage.firstSubtask + indexInStage,
+      stage,
+      indexInStage,
+      source: stage.inputs.length === 0,
+      worker,
+      inputs: stage.inputs.flatMap((id) => ends(plan.edges[id], plan.stages[plan.edges[id].from].parallelism).map((producer) => channel(plan.edges[id], producer, indexInStage))),
+      outputs: stage.outputs.flatMap((id) => ends(plan.edges[id], plan.stages[plan.edges[id].to].parallelism).map((consumer) => channel(plan.edges[id], indexInStage, consumer))),
+      states: [],
+      oversize: [],
+      leased: false,
+    };
+    this.#workers[worker].subtasks.push(subtask);
+    return subtask;
+  }
+}
+
+function hasRoom(channel: Channel): boolean {
+  const { i32, word } = channel;
+  return ((Atomics.load(i32, word + ChannelWord.head) - Atomics.load(i32, word + ChannelWord.tail)) | 0) < channel.slots;
+}
+
+function nextSlotKind(channel: Channel): number {
+  const tail = channel.i32[channel.word + ChannelWord.tail] >>> 0;
+  const slot = channel.word * 4 + CHANNEL_HEADER_BYTES + (tail % channel.slots) * channel.slotBytes;
+  return channel.i32[slot >>> 2];
+}

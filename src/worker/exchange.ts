@@ -1,0 +1,211 @@
+/**
+ * The tail of a chain: hands records to the subtasks of the next stage. It frames rows (layout in `operator.ts`),
+ * finds the key and its hash, and picks the channel: the owner of the key group, the next in turn, or the only one.
+ */
+import { type Codec, type KeyCodec, KeyRef, type RowKey } from '../format/codec.ts';
+import { TidemarkError } from '../format/errors.ts';
+import { hashKeyOfTwoWords, hashKeyOfWord } from '../format/hash.ts';
+import { subtaskOfKeyGroup } from '../format/key-groups.ts';
+import { align8, Memory } from '../format/memory.ts';
+import type { ChannelWriter } from './channel.ts';
+import { FRAME_HEADER_BYTES, type Output, type Rows } from './operator.ts';
+import type { ExchangeKind } from './protocol.ts';
+
+/** How a hash edge finds keys: in the row, or by a user function whose result travels in the frame. */
+export type EdgeKey =
+  | { readonly kind: 'row'; readonly rowKey: RowKey }
+  | { readonly kind: 'function'; readonly select: (value: unknown) => unknown; readonly codec: KeyCodec };
+
+export interface EdgeShape {
+  readonly kind: ExchangeKind;
+  readonly codec: Codec;
+  readonly key: EdgeKey | null;
+  /** Of the consuming stage. */
+  readonly maxParallelism: number;
+}
+
+const INITIAL_SCRATCH_BYTES = 64 * 1024;
+/** A value of 64 MiB with its key and header. */
+const MAX_FRAME_BYTES = 80 * 1024 * 1024;
+
+export class ExchangeOutput implements Output {
+  /** Id of the edge. */
+  readonly edge: number;
+  /** No room in some channel. Kept up to date after every record, so that asking costs nothing. */
+  full = false;
+  recordsOut = 0;
+  readonly #writers: readonly ChannelWriter[];
+  readonly #codec: Codec;
+  readonly #key: EdgeKey | null;
+  readonly #hash: boolean;
+  /** Channel of each key group. */
+  readonly #channelOfGroup: Int32Array;
+  readonly #groupScale: number;
+  readonly #keyRef: KeyRef;
+  #scratch = Memory.local(INITIAL_SCRATCH_BYTES);
+  #next: number;
+
+  constructor(shape: EdgeShape, writers: readonly ChannelWriter[], subtask: number) {
+    this.edge = writers[0].edge;
+    this.#writers = writers;
+    this.#codec = shape.codec;
+    this.#key = shape.key;
+    this.#hash = shape.kind === 'hash';
+    this.#groupScale = shape.maxParallelism / 4294967296;
+    this.#channelOfGroup = Int32Array.from({ length: shape.maxParallelism }, (_, group) => subtaskOfKeyGroup(group, shape.maxParallelism, writers.length));
+    this.#keyRef = new KeyRef(this.#scratch);
+    this.#next = subtask % writers.length;
+  }
+
+  emit(value: unknown, timestampMs: number): void {
+    const key = this.#key;
+    let rowAt = FRAME_HEADER_BYTES;
+    const ref = this.#keyRef;
+    if (key !== null && key.kind === 'function') {
+      key.codec.encode(key.select(value), ref);
+      rowAt = FRAME_HEADER_BYTES + 8 + align8(ref.length);
+      if (rowAt > this.#scratch.byteLength) this.#grow(rowAt);
+    }
+    let bytes = this.#codec.encode(value, this.#scratch, rowAt, this.#scratch.byteLength);
+    while (bytes < 0) {
+      this.#grow(this.#scratch.byteLength * 2);
+      bytes = this.#codec.encode(value, this.#scratch, rowAt, this.#scratch.byteLength);
+    }
+    const scratch = this.#scratch;
+    let hash = 0;
+    if (key !== null) {
+      if (key.kind === 'row') {
+        key.rowKey.locate(scratch, rowAt, ref);
+      } else {
+        scratch.u32[FRAME_HEADER_BYTES / 4] = ref.length;
+        scratch.u32[FRAME_HEADER_BYTES / 4 + 1] = bytes;
+        scratch.f64[rowAt / 8 - 1] = 0;
+        scratch.u8.set(ref.memory.u8.subarray(ref.at, ref.at + ref.length), FRAME_HEADER_BYTES + 8);
+      }
+      hash = ref.hash;
+    }
+    const length = rowAt + bytes;
+    scratch.u32[0] = length;
+    scratch.u32[1] = hash;
+    scratch.f64[1] = timestampMs;
+    this.#send(scratch, 0, length, hash);
+  }
+
+  /** Takes framed rows of this edge's codec; their hashes are computed here. Only for edges without a function key. */
+  emitRows(rows: Rows): void {
+    const key = this.#key;
+    const { memory } = rows;
+    const { u32 } = memory;
+    if (this.#hash && key !== null && key.kind === 'row') {
+      const { rowKey } = key;
+      const offset = rowKey.fixedOffset < 0 ? 0 : (FRAME_HEADER_BYTES + rowKey.fixedOffset) >>> 2;
+      const ref = this.#keyRef;
+      for (let at = rows.from; at < rows.to; ) {
+        const word = at >>> 2;
+        const length = u32[word];
+        let hash: number;
+        if (rowKey.wordCount === 1) {
+          hash = hashKeyOfWord(u32[word + offset]);
+        } else if (rowKey.wordCount === 2) {
+          hash = hashKeyOfTwoWords(u32[word + offset], u32[word + offset + 1]);
+        } else {
+          rowKey.locate(memory, at + FRAME_HEADER_BYTES, ref);
+          hash = ref.hash;
+        }
+        u32[word + 1] = hash;
+        this.#send(memory, at, length, hash);
+        at += length;
+      }
+      return;
+    }
+    for (let at = rows.from; at < rows.to; ) {
+      const length = u32[at >>> 2];
+      this.#send(memory, at, length, 0);
+      at += length;
+    }
+  }
+
+  /** Looks again whether there is room, after consumers may have taken slots. */
+  refresh(): void {
+    this.full = false;
+    for (const writer of this.#writers) {
+      writer.drain();
+      if (writer.full) this.full = true;
+    }
+  }
+
+  /** At most so many rows a slot, from the measured cost of a row downstream. */
+  limitFrames(maxFrames: number): void {
+    for (const writer of this.#writers) writer.maxFrames = maxFrames;
+  }
+
+  publish(): void {
+    for (const writer of this.#writers) writer.publish();
+  }
+
+  setWatermark(watermarkMs: number): void {
+    for (const writer of this.#writers) writer.watermarkMs = watermarkMs;
+  }
+
+  setEpoch(epoch: number): void {
+    for (const writer of this.#writers) writer.setEpoch(epoch);
+  }
+
+  barrier(epoch: number): void {
+    for (const writer of this.#writers) writer.barrier(epoch);
+    this.refresh();
+  }
+
+  end(): void {
+    for (const writer of this.#writers) writer.end();
+  }
+
+  /** True while slots wait in this worker's heap. */
+  get pending(): boolean {
+    return this.#writers.some((writer) => writer.pendingCount > 0);
+  }
+
+  #send(memory: Memory, at: number, length: number, hash: number): void {
+    let index = 0;
+    const writers = this.#writers;
+    if (this.#hash) {
+      index = this.#channelOfGroup[(hash * this.#groupScale) | 0];
+    } else if (writers.length > 1) {
+      index = this.#next;
+      this.#next = index + 1 === writers.length ? 0 : index + 1;
+    }
+    const writer = writers[index];
+    writer.append(memory, at, length);
+    if (!writer.open && writer.full) this.full = true;
+    this.recordsOut++;
+  }
+
+  #grow(byteLength: number): void {
+    if (byteLength > 2 * MAX_FRAME_BYTES) {
+      throw new TidemarkError('ERR_RECORD_TOO_LARGE', `A record is larger than ${MAX_FRAME_BYTES / 1024 / 1024} MiB when encoded. Split it, or keep the large part in a file and send its path.`, {
+        facts: { limitBytes: MAX_FRAME_BYTES },
+      });
+    }
+    const grown = Memory.local(byteLength);
+    grown.u8.set(this.#scratch.u8);
+    this.#scratch = grown;
+  }
+}
+
+/** Several outputs that each get every record: a stage with more than one consumer. */
+export class BroadcastOutput implements Output {
+  readonly #outputs: readonly Output[];
+
+  constructor(outputs: readonly Output[]) {
+    this.#outputs = outputs;
+  }
+
+  get full(): boolean {
+    for (const output of this.#outputs) if (output.full) return true;
+    return false;
+  }
+
+  emit(value: unknown, timestampMs: number): void {
+    for (const output of this.#outputs) output.emit(value, timestampMs);
+  }
+}

@@ -1,0 +1,300 @@
+/**
+ * What the main thread and the workers agree on: the layout of the shared control block and channels, and the shapes
+ * of tasks and results. It is the only file of this folder that the main thread may import.
+ *
+ * Control block: one row of 256 bytes per subtask, so that different writers never share a cache line.
+ *
+ * | word (i32) | field            | written by | meaning                                                           |
+ * |-----------:|------------------|------------|-------------------------------------------------------------------|
+ * |          0 | epoch            | turn       | epoch the subtask is in; barrier n ends epoch n                   |
+ * |          1 | flags            | turn       | SubtaskFlag bits as the last turn left them                       |
+ * |          2 | inputsOpen       | turn       | input channels that have not ended                                |
+ * |          3 | -                |            |                                                                   |
+ * |         16 | triggered        | main       | newest checkpoint triggered; sources flip when it is >= epoch     |
+ * |         17 | stopAfter        | main       | sources read nothing after the barrier of this checkpoint; 0 none |
+ * |         18 | completed        | main       | newest completed checkpoint                                       |
+ * |         19 | cancelled        | main       | 1: the attempt is over, return at once                            |
+ *
+ * | double     | field            | written by | meaning                                                           |
+ * |-----------:|------------------|------------|-------------------------------------------------------------------|
+ * |         16 | recordsIn        | turn       | records taken from inputs (sources: emitted by the reader)        |
+ * |         17 | recordsOut       | turn       | records emitted to outputs or written to sinks                    |
+ * |         18 | busyMs           | turn       | time spent in turns                                               |
+ * |         19 | nsPerRecord      | turn       | moving average of the cost of one input record, ns                |
+ * |         20 | wakeAtMs         | turn       | performance.timeOrigin-based ms at which a waiting source is due  |
+ * |         21 | stateEntries     | turn       | live entries of all keyed states                                  |
+ * |         22 | stateBytes       | turn       | bytes of log memory in use by them                                |
+ * |         23 | watermarkMs      | turn       | event time                                                        |
+ * |         24 | malformed        | turn       | input records that could not be decoded                           |
+ * |         25 | progress         | turn       | share of the splits taken so far that is read, in splits          |
+ * |         26 | maxSyncMs        | turn       | longest synchronous part of a barrier so far                      |
+ * |         27 | turns            | turn       | turns so far                                                      |
+ * |         12 | triggeredAtMs    | main       | when the newest checkpoint was triggered, ms since 1970           |
+ *
+ * The lease of a subtask is a happens-before edge by itself: a turn's result reaches the main thread as a message, and
+ * the next turn starts by another. Words that main reads while a turn runs are read with Atomics.
+ */
+import type { EncodedError } from '../format/errors.ts';
+import type { JsonValue } from '../format/json.ts';
+import type { KeyGroupRange } from '../format/key-groups.ts';
+import type { TableRef } from '../format/manifest.ts';
+import type { Position, Split } from '../job/source.ts';
+import type { StateMapHandles } from './state/state-map.ts';
+
+export const CONTROL_ROW_BYTES = 256;
+export const CONTROL_ROW_WORDS = CONTROL_ROW_BYTES / 4;
+export const CONTROL_ROW_DOUBLES = CONTROL_ROW_BYTES / 8;
+
+export const ControlWord = { epoch: 0, flags: 1, inputsOpen: 2, triggered: 16, stopAfter: 17, completed: 18, cancelled: 19 } as const;
+export const ControlDouble = {
+  recordsIn: 16,
+  recordsOut: 17,
+  busyMs: 18,
+  nsPerRecord: 19,
+  wakeAtMs: 20,
+  stateEntries: 21,
+  stateBytes: 22,
+  watermarkMs: 23,
+  malformed: 24,
+  progress: 25,
+  maxSyncMs: 26,
+  turns: 27,
+  triggeredAtMs: 12,
+} as const;
+
+export const SubtaskFlag = {
+  /** It could go on at once: the turn ended because its time was used. */
+  more: 1,
+  /** Nothing more will be emitted; it still takes part in checkpoints. */
+  finished: 2,
+  /** Heap state of the worker matters (undelivered output, an open stream): the next turn must be on the same worker. */
+  pinned: 4,
+  /** All input has ended, results of the end are being emitted. */
+  ending: 8,
+  /** A source that waits: due at `wakeAtMs`. */
+  waiting: 16,
+} as const;
+
+/**
+ * A channel: a ring of slots with one producer and one consumer subtask. All channels of an edge lie in one buffer.
+ *
+ * | word (i32) | field         | written by | meaning                                                          |
+ * |-----------:|---------------|------------|------------------------------------------------------------------|
+ * |          0 | head          | producer   | slots published so far, modulo 2^32; stored with release         |
+ * |          1 | pending       | producer   | slots that wait in the producer's heap for room                  |
+ * |         16 | tail          | consumer   | slots consumed so far; stored with release                       |
+ * |         17 | readOffset    | consumer   | bytes of the current slot's data consumed                        |
+ * |         18 | readFrames    | consumer   | frames of the current slot consumed                              |
+ * |         19 | consumerEpoch | consumer   | epoch the channel is in, from the consumer's view                |
+ * |         20 | ended         | consumer   | 1 once the end was read                                          |
+ *
+ * Slot: 32 bytes of header, then data.
+ *
+ * | offset | size | type | field      | meaning                                                            |
+ * |-------:|-----:|------|------------|--------------------------------------------------------------------|
+ * |      0 |    4 | u32  | kind       | SlotKind                                                           |
+ * |      4 |    4 | u32  | frames     | rows in the slot                                                   |
+ * |      8 |    4 | u32  | bytes      | bytes of data                                                      |
+ * |     12 |    4 | u32  | epoch      | epoch of the rows; for a barrier the epoch that it ends            |
+ * |     16 |    8 | f64  | watermark  | no later row of this channel has an earlier event time (ms)        |
+ * |     24 |    8 | -    | reserved   | 0                                                                  |
+ */
+export const CHANNEL_HEADER_BYTES = 256;
+export const SLOT_HEADER_BYTES = 32;
+export const ChannelWord = { head: 0, pending: 1, tail: 16, readOffset: 17, readFrames: 18, consumerEpoch: 19, ended: 20 } as const;
+
+export const SlotKind = {
+  rows: 1,
+  barrier: 2,
+  end: 3,
+  /** One row that is larger than a slot: it travels in a buffer of its own, see `OversizeRow`. */
+  oversize: 4,
+} as const;
+
+/** Geometry of the channels of one edge. */
+export interface ChannelLayout {
+  readonly slots: number;
+  /** Bytes of one slot with its header, a multiple of 64. */
+  readonly slotBytes: number;
+}
+
+export function channelBytes(layout: ChannelLayout): number {
+  return CHANNEL_HEADER_BYTES + layout.slots * layout.slotBytes;
+}
+
+/** Channels between `producers` and `consumers`: all pairs, or one per pair of equal index for a forward edge. */
+export function channelIndex(forward: boolean, producer: number, consumer: number, consumers: number): number {
+  return forward ? producer : producer * consumers + consumer;
+}
+
+export type ExchangeKind = 'forward' | 'hash' | 'rebalance';
+
+/** A stage: operators that run in one call chain. */
+export interface StagePlan {
+  readonly id: number;
+  /** Node ids, in order. The first may be a source, the last a sink. */
+  readonly nodes: readonly number[];
+  readonly name: string;
+  readonly parallelism: number;
+  readonly maxParallelism: number;
+  readonly inputs: readonly number[];
+  readonly outputs: readonly number[];
+  /** Index of the stage's first subtask in the control block. */
+  readonly firstSubtask: number;
+}
+
+export interface EdgePlan {
+  readonly id: number;
+  readonly from: number;
+  readonly to: number;
+  readonly kind: ExchangeKind;
+  /** Direct input of the consumer: its schema is that of the rows that travel, unless they are combined. */
+  readonly schemaNode: number;
+  /** The `keyBy` node of a hash edge, else -1. */
+  readonly keyNode: number;
+  /** The aggregate that is combined locally before the edge, else -1. */
+  readonly combineNode: number;
+  readonly layout: ChannelLayout;
+}
+
+/** The physical plan: what every worker needs beside the job module. */
+export interface JobPlan {
+  readonly stages: readonly StagePlan[];
+  readonly edges: readonly EdgePlan[];
+  readonly subtaskCount: number;
+}
+
+export interface WorkerSettings {
+  readonly turnBudgetMs: number;
+  /** Longest time, as measured, that the rows of one slot may take downstream. */
+  readonly batchBudgetMs: number;
+  readonly stateLimitBytes: number;
+  readonly compression: 'none' | 'auto';
+}
+
+/** `workerData` of every worker: one attempt of one job. */
+export interface Deployment {
+  readonly jobFile: string;
+  readonly jobArgs: readonly string[];
+  readonly jobId: string;
+  readonly jobName: string;
+  readonly attempt: number;
+  readonly plan: JobPlan;
+  readonly settings: WorkerSettings;
+  readonly control: SharedArrayBuffer;
+  /** By edge id. */
+  readonly channels: readonly SharedArrayBuffer[];
+  /** By stage id: cursor of the split queue (one i32), for stages that begin with a source. */
+  readonly splitCursors: readonly (SharedArrayBuffer | null)[];
+}
+
+/** One keyed state of an open subtask. */
+export interface OpenState {
+  readonly uid: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly keyType: string;
+  readonly schema: JsonValue;
+  readonly composite: boolean;
+  readonly handles: StateMapHandles;
+}
+
+/** A split in the queue of a source. */
+export interface QueuedSplit {
+  readonly split: Split;
+  readonly position: Position;
+}
+
+/** What a subtask starts from. */
+export interface SubtaskRestore {
+  readonly epoch: number;
+  /** Operator state: uid -> state name -> values. */
+  readonly operatorState: Readonly<Record<string, Readonly<Record<string, readonly JsonValue[]>>>>;
+  /** Tables with absolute paths, in groups that do not overlap; newest first within a group. */
+  readonly tables: readonly RestoreTable[];
+}
+
+export interface RestoreTable {
+  readonly path: string;
+  readonly table: TableRef;
+}
+
+export interface OversizeRow {
+  readonly edge: number;
+  readonly channel: number;
+  /** The slot's number: value of `head` before it was published. */
+  readonly sequence: number;
+  readonly bytes: SharedArrayBuffer;
+}
+
+export type Task =
+  | { readonly op: 'ready' }
+  | { readonly op: 'turn'; readonly subtask: number; readonly budgetMs: number; readonly oversize: readonly OversizeRow[] | null }
+  | { readonly op: 'enumerate'; readonly stage: number }
+  | {
+      readonly op: 'open';
+      readonly subtask: number;
+      readonly restore: SubtaskRestore;
+      readonly splits: readonly QueuedSplit[] | null;
+      /** Splits that were read to their end before the checkpoint. */
+      readonly fixedSplits: boolean;
+    }
+  | PersistTask
+  | { readonly op: 'merge'; readonly tables: readonly RestoreTable[]; readonly range: { readonly first: number; readonly last: number }; readonly dropTombstones: boolean; readonly directory: string; readonly checkpointId: number }
+  | { readonly op: 'commit'; readonly node: number; readonly committables: readonly JsonValue[] }
+  | { readonly op: 'recover'; readonly node: number; readonly committables: readonly JsonValue[] };
+
+/** The asynchronous part of a checkpoint for one subtask. */
+export interface PersistTask {
+  readonly op: 'persist';
+  readonly subtask: number;
+  readonly checkpointId: number;
+  /** Newest checkpoint whose tables hold the older part of the state; -1 writes a full snapshot. */
+  readonly after: number;
+  /** Directory for new tables; null: nothing is written (no checkpoint directory), sinks only. */
+  readonly directory: string | null;
+  readonly states: readonly OpenState[];
+  readonly committables: readonly { readonly node: number; readonly values: readonly JsonValue[] }[];
+}
+
+export interface PersistResult {
+  readonly table: TableRef | null;
+  readonly states: readonly { readonly uid: string; readonly name: string; readonly digestChange: string; readonly entriesChange: number }[];
+  readonly changedEntries: number;
+  readonly asyncMs: number;
+}
+
+/** Synchronous part of a checkpoint, as the turn that flipped reports it. */
+export interface SyncSnapshot {
+  readonly checkpointId: number;
+  readonly syncMs: number;
+  readonly alignmentMs: number;
+  readonly startDelayMs: number;
+  readonly operatorState: Readonly<Record<string, Readonly<Record<string, readonly JsonValue[]>>>>;
+  readonly committables: readonly { readonly node: number; readonly values: readonly JsonValue[] }[];
+  readonly finished: boolean;
+  readonly liveBytes: number;
+}
+
+/** Result of a turn where the control block does not say it all. The usual turn returns `undefined`. */
+export interface TurnResult {
+  /** Barriers that the turn passed, in order. */
+  readonly snapshots?: readonly SyncSnapshot[];
+  readonly error?: EncodedError;
+  readonly oversize?: readonly OversizeRow[];
+  /** States whose index was replaced: all states of the subtask. */
+  readonly states?: readonly OpenState[];
+  readonly printed?: string;
+}
+
+export interface OpenResult {
+  readonly states: readonly OpenState[];
+  readonly entries: number;
+  readonly error?: EncodedError;
+}
+
+/** Results of tasks that may fail: errors are encoded, since structured clone strips class, code and fields. */
+export type Outcome<T> = { readonly ok: T } | { readonly error: EncodedError };
+
+/** Which part of the key space a subtask owns, for messages. */
+export type { KeyGroupRange };

@@ -1,0 +1,298 @@
+/**
+ * One subtask: an input, a chain of operators, outputs; and one turn of it.
+ *
+ * Invariants:
+ * - An epoch is flipped only when the input says that it ended, after everything the chain had buffered was emitted and
+ *   before anything of the next epoch is read.
+ * - At the end of a turn every position lies in shared memory or in what `snapshot` reports; rows that found no room
+ *   wait in the writers' heap and pin the subtask to this worker.
+ */
+import { assert } from '../format/assert.ts';
+import { TidemarkError } from '../format/errors.ts';
+import type { JsonValue } from '../format/json.ts';
+import type { JobGraph } from '../job/graph.ts';
+import type { Chain } from './operators/chain.ts';
+import type { ExchangeOutput } from './exchange.ts';
+import type { StageInput } from './input.ts';
+import type { InputGate } from './input-gate.ts';
+import {
+  CONTROL_ROW_DOUBLES,
+  CONTROL_ROW_WORDS,
+  ControlDouble,
+  ControlWord,
+  type Deployment,
+  type OpenState,
+  type OversizeRow,
+  type StagePlan,
+  SubtaskFlag,
+  type SyncSnapshot,
+  type TurnResult,
+} from './protocol.ts';
+import type { SinkOutput } from './sink-output.ts';
+import { pinReader } from './state/log-state-map.ts';
+import type { StateMap } from './state/state-map.ts';
+
+export interface SubtaskParts {
+  readonly deployment: Deployment;
+  readonly graph: JobGraph;
+  readonly stage: StagePlan;
+  readonly index: number;
+  readonly input: StageInput;
+  readonly gate: InputGate | null;
+  readonly sourceUid: string | null;
+  readonly chain: Chain;
+  readonly exchanges: readonly ExchangeOutput[];
+  readonly sinks: readonly SinkOutput[];
+  readonly states: readonly { readonly info: Omit<OpenState, 'handles'>; readonly map: StateMap }[];
+  readonly oversize: OversizeRow[];
+  readonly control: { readonly i32: Int32Array; readonly f64: Float64Array };
+  readonly counters: { malformed: number };
+}
+
+/** Share of a turn that may go into moving live entries out of sparse segments. */
+const CLEAN_SHARE = 0.1;
+/** Weight of the newest turn in the moving average of the cost of a record. */
+const COST_WEIGHT = 0.2;
+
+export class Subtask {
+  readonly #parts: SubtaskParts;
+  readonly #word: number;
+  readonly #double: number;
+  #epoch: number;
+  #completed: number;
+  #ending = false;
+  #finished = false;
+  #costRecords = 0;
+  #busyMs = 0;
+  #turns = 0;
+  #maxSyncMs = 0;
+  #snapshots: SyncSnapshot[] = [];
+  #stateVersions: number[];
+
+  constructor(parts: SubtaskParts, epoch: number) {
+    this.#parts = parts;
+    this.#word = parts.index * CONTROL_ROW_WORDS;
+    this.#double = parts.index * CONTROL_ROW_DOUBLES;
+    this.#epoch = epoch;
+    this.#completed = epoch - 1;
+    this.#stateVersions = parts.states.map(({ map }) => map.handles().version);
+    for (const exchange of parts.exchanges) exchange.setEpoch(epoch);
+    parts.control.i32[this.#word + ControlWord.epoch] = epoch;
+    this.#storeCounters();
+  }
+
+  openStates(): readonly OpenState[] {
+    return this.#parts.states.map(({ info, map }) => ({ ...info, handles: map.handles() }));
+  }
+
+  /**
+   * One turn.
+   *
+   * @param budgetMs  time after which to return, though not in the middle of a record
+   * @throws whatever a user function, source or sink throws; the subtask must not be used again then
+   */
+  async turn(budgetMs: number, oversize: readonly OversizeRow[] | null): Promise<TurnResult | undefined> {
+    const started = performance.now();
+    const { input, gate, exchanges, control } = this.#parts;
+    if (oversize !== null) gate?.addOversize(oversize);
+    for (const exchange of exchanges) {
+      exchange.refresh();
+      exchange.limitFrames(this.#maxFrames(exchange));
+    }
+    this.#noteCompleted();
+    const recordsBefore = input.recordsIn;
+    const reason = await this.#process(started + budgetMs);
+    const flushing = this.#endTurn(reason === 'ended');
+    if (flushing !== undefined) await flushing;
+    this.#clean(budgetMs * CLEAN_SHARE);
+    const elapsed = performance.now() - started;
+    this.#busyMs += elapsed;
+    this.#turns++;
+    this.#noteCost(input.recordsIn - recordsBefore, elapsed);
+    this.#storeCounters();
+    let flags = 0;
+    if (reason === 'more') flags |= SubtaskFlag.more;
+    if (reason === 'idle') flags |= SubtaskFlag.waiting;
+    if (this.#ending && !this.#finished) flags |= SubtaskFlag.ending;
+    if (this.#finished) flags |= SubtaskFlag.finished;
+    if (exchanges.some((exchange) => exchange.pending)) flags |= SubtaskFlag.pinned;
+    Atomics.store(control.i32, this.#word + ControlWord.flags, flags);
+    return this.#result();
+  }
+
+  async close(): Promise<void> {
+    await this.#parts.input.close();
+    this.#parts.chain.close();
+    for (const sink of this.#parts.sinks) await sink.close();
+  }
+
+  async #process(deadlineMs: number): Promise<'idle' | 'more' | 'full' | 'ended'> {
+    const { input, chain, exchanges, control } = this.#parts;
+    for (;;) {
+      const running = input.run(deadlineMs);
+      const stop = typeof running === 'string' ? running : await running;
+      if (stop === 'barrier') {
+        await this.#flip();
+        continue;
+      }
+      if (stop !== 'ended') return stop;
+      if (Atomics.load(control.i32, this.#word + ControlWord.triggered) >= this.#epoch) {
+        await this.#flip();
+        continue;
+      }
+      if (this.#finished) return 'ended';
+      this.#ending = true;
+      if (exchanges.some((exchange) => exchange.full)) return 'full';
+      if (performance.now() >= deadlineMs) return 'more';
+      if (!chain.end(deadlineMs)) return exchanges.some((exchange) => exchange.full) ? 'full' : 'more';
+      chain.endTurn();
+      for (const exchange of exchanges) exchange.end();
+      this.#finished = true;
+    }
+  }
+
+  /**
+   * Ends the epoch: what was processed so far belongs to the checkpoint of the same number. This is the synchronous part;
+   * it takes time for buffered output and operator state only, never for keyed state, whose map just notes a mark.
+   */
+  async #flip(): Promise<void> {
+    const started = performance.now();
+    const { chain, exchanges, sinks, states, input, control } = this.#parts;
+    const checkpointId = this.#epoch;
+    const barrierAtMs = input.firstBarrierAtMs;
+    chain.endTurn();
+    const operatorState: Record<string, Readonly<Record<string, readonly JsonValue[]>>> = { ...chain.snapshot(checkpointId) };
+    const splits = input.snapshot();
+    if (splits !== null && this.#parts.sourceUid !== null) operatorState[this.#parts.sourceUid] = splits;
+    const committables: SyncSnapshot['committables'][number][] = [];
+    for (const sink of sinks) {
+      const values = await sink.prepare(checkpointId);
+      if (values.length > 0) committables.push({ node: sink.node, values });
+    }
+    let liveBytes = 0;
+    for (const { map } of states) {
+      pinReader(map.handles());
+      map.mark(checkpointId + 1);
+      liveBytes += map.liveBytes;
+    }
+    for (const exchange of exchanges) if (!this.#finished) exchange.barrier(checkpointId);
+    this.#epoch = checkpointId + 1;
+    input.flipped(this.#epoch);
+    control.i32[this.#word + ControlWord.epoch] = this.#epoch;
+    const nowMs = performance.timeOrigin + performance.now();
+    const syncMs = performance.now() - started;
+    this.#maxSyncMs = Math.max(this.#maxSyncMs, syncMs);
+    const triggeredAtMs = control.f64[this.#double + ControlDouble.triggeredAtMs];
+    this.#snapshots.push({
+      checkpointId,
+      syncMs,
+      alignmentMs: barrierAtMs === 0 ? 0 : Math.max(0, nowMs - syncMs - barrierAtMs),
+      startDelayMs: barrierAtMs === 0 || triggeredAtMs === 0 ? 0 : Math.max(0, barrierAtMs - triggeredAtMs),
+      operatorState,
+      committables,
+      finished: this.#finished,
+      liveBytes,
+    });
+  }
+
+  /** Buffered output leaves, partly filled slots are published. */
+  #endTurn(ended: boolean): Promise<void> | undefined {
+    const { chain, exchanges, sinks, input } = this.#parts;
+    if (!ended) chain.endTurn();
+    for (const exchange of exchanges) {
+      exchange.setWatermark(input.watermarkMs);
+      exchange.publish();
+    }
+    let flushing: Promise<void> | undefined;
+    for (const sink of sinks) {
+      const flushed = sink.flush();
+      if (flushed !== undefined) flushing = flushing === undefined ? flushed : Promise.all([flushing, flushed]).then(() => undefined);
+    }
+    return flushing;
+  }
+
+  #noteCompleted(): void {
+    const completed = this.#parts.control.i32[this.#word + ControlWord.completed];
+    if (completed <= this.#completed) return;
+    this.#completed = completed;
+    for (const { map } of this.#parts.states) map.complete(completed);
+  }
+
+  #clean(budgetMs: number): void {
+    for (const { map } of this.#parts.states) map.clean(budgetMs);
+  }
+
+  #maxFrames(exchange: ExchangeOutput): number {
+    const { plan, settings } = this.#parts.deployment;
+    const consumer = plan.stages[plan.edges[exchange.edge].to];
+    const { f64 } = this.#parts.control;
+    let costNs = 0;
+    for (let i = 0; i < consumer.parallelism; i++) {
+      costNs = Math.max(costNs, f64[(consumer.firstSubtask + i) * CONTROL_ROW_DOUBLES + ControlDouble.nsPerRecord]);
+    }
+    if (costNs === 0) return 0x7fffffff;
+    return Math.max(1, Math.floor((settings.batchBudgetMs * 1e6) / costNs));
+  }
+
+  /** The moving average must see enough records to mean something, but one record of 50 ms at once. */
+  #noteCost(records: number, elapsedMs: number): void {
+    if (records === 0) return;
+    const ns = (elapsedMs * 1e6) / records;
+    const { f64 } = this.#parts.control;
+    const at = this.#double + ControlDouble.nsPerRecord;
+    f64[at] = this.#costRecords === 0 ? ns : f64[at] + COST_WEIGHT * (ns - f64[at]);
+    this.#costRecords += records;
+  }
+
+  #storeCounters(): void {
+    const { control, input, chain, states, counters } = this.#parts;
+    const { f64 } = control;
+    f64[this.#double + ControlDouble.recordsIn] = input.recordsIn;
+    f64[this.#double + ControlDouble.recordsOut] = this.#recordsOut();
+    f64[this.#double + ControlDouble.busyMs] = this.#busyMs;
+    f64[this.#double + ControlDouble.turns] = this.#turns;
+    f64[this.#double + ControlDouble.maxSyncMs] = this.#maxSyncMs;
+    f64[this.#double + ControlDouble.watermarkMs] = input.watermarkMs;
+    f64[this.#double + ControlDouble.malformed] = counters.malformed;
+    let entries = 0;
+    let bytes = 0;
+    for (const { map } of states) {
+      entries += map.size;
+      bytes += map.usedBytes;
+    }
+    f64[this.#double + ControlDouble.stateEntries] = entries;
+    f64[this.#double + ControlDouble.stateBytes] = bytes;
+    void chain;
+  }
+
+  #recordsOut(): number {
+    let out = 0;
+    for (const exchange of this.#parts.exchanges) out += exchange.recordsOut;
+    for (const sink of this.#parts.sinks) out += sink.recordsOut;
+    return out;
+  }
+
+  #result(): TurnResult | undefined {
+    const { oversize, states, sinks } = this.#parts;
+    const grown = states.some(({ map }, i) => map.handles().version !== this.#stateVersions[i]);
+    if (grown) this.#stateVersions = states.map(({ map }) => map.handles().version);
+    const printed = sinks.map((sink) => sink.takePrinted()).join('');
+    const snapshots = this.#snapshots;
+    if (!grown && snapshots.length === 0 && oversize.length === 0 && printed === '') return undefined;
+    this.#snapshots = [];
+    return {
+      ...(snapshots.length > 0 && { snapshots }),
+      ...(oversize.length > 0 && { oversize: oversize.splice(0) }),
+      ...((grown || snapshots.length > 0) && { states: this.openStates() }),
+      ...(printed !== '' && { printed }),
+    };
+  }
+}
+
+/** An error of an operator, a source or a sink with the stage and subtask it happened in. */
+export function inSubtask(error: unknown, stage: StagePlan, subtask: number): unknown {
+  if (error instanceof TidemarkError) return error;
+  assert(stage.parallelism > subtask, 'the subtask belongs to the stage');
+  const message = error instanceof Error ? error.message : String(error);
+  return new TidemarkError('ERR_INTERNAL', `Stage '${stage.name}', subtask ${subtask}: ${message}`, { cause: error, facts: { stage: stage.name, subtask } });
+}

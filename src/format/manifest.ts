@@ -14,6 +14,12 @@ export interface TableRef {
   readonly tombstones: number;
   /** Checkpoint that wrote it. */
   readonly createdBy: number;
+  /**
+   * Only entries whose key hash lies in this range (first and last, inclusive, unsigned 32 bits) count; absent: all. After
+   * rescaling, several subtasks name one table, each for its own part; and a part that one of them has merged or deleted from
+   * must not come back through the table as another names it.
+   */
+  readonly clip?: readonly [number, number];
 }
 
 /** One keyed state of one operator. */

@@ -13,7 +13,7 @@ const RAW_WRITES = new Set(['write', 'writeSync', 'writev', 'writevSync']);
 let program: ts.Program;
 let checker: ts.TypeChecker;
 beforeAll(() => {
-  const config = ts.readConfigFile(join(projectRoot, 'tsconfig.json'), ts.sys.readFile);
+  const config = ts.readConfigFile(join(projectRoot, 'tsconfig.json'), (path) => ts.sys.readFile(path));
   const parsed = ts.parseJsonConfigFileContent(config.config, ts.sys, projectRoot, { incremental: false, noEmit: true });
   delete parsed.options.tsBuildInfoFile;
   program = ts.createProgram(parsed.fileNames, parsed.options);
@@ -86,7 +86,10 @@ function isRawWrite(callee: ts.Expression): boolean {
   return (symbol.declarations ?? []).some((declaration) => {
     if (!/@types\/node\/fs(\/promises)?\.d\.ts$/.test(declaration.getSourceFile().fileName)) return false;
     // A stream's `write` buffers and reports errors itself; it is declared in stream.d.ts, or in fs.d.ts for overrides.
-    return ts.isFunctionDeclaration(declaration) || (ts.isInterfaceDeclaration(declaration.parent) && declaration.parent.name.text === 'FileHandle');
+    return (
+      ts.isFunctionDeclaration(declaration) ||
+      (ts.isInterfaceDeclaration(declaration.parent) && declaration.parent.name.text === 'FileHandle')
+    );
   });
 }
 
@@ -120,5 +123,8 @@ function returnType(node: ts.SignatureDeclaration): ts.Type | undefined {
 
 function isHidden(node: ts.Node): boolean {
   const isPrivateName = ts.isClassElement(node) && node.name !== undefined && ts.isPrivateIdentifier(node.name);
-  return isPrivateName || (ts.canHaveModifiers(node) && (ts.getModifiers(node) ?? []).some(({ kind }) => kind === ts.SyntaxKind.PrivateKeyword));
+  return (
+    isPrivateName ||
+    (ts.canHaveModifiers(node) && (ts.getModifiers(node) ?? []).some(({ kind }) => kind === ts.SyntaxKind.PrivateKeyword))
+  );
 }

@@ -4,7 +4,11 @@ import { expect, it } from 'vitest';
 import { ERROR_CODES } from '../../src/format/errors.ts';
 import { projectRoot, readSources } from '../support/sources.ts';
 
-const EXIT_SECTION = { 1: 'The job failed (exit 1)', 2: 'Usage and configuration (exit 2)', 3: 'The checkpoint cannot be restored (exit 3)' };
+const EXIT_SECTION = {
+  1: 'The job failed (exit 1)',
+  2: 'Usage and configuration (exit 2)',
+  3: 'The checkpoint cannot be restored (exit 3)',
+};
 
 const document = readFileSync(join(projectRoot, 'docs/errors.md'), 'utf8');
 

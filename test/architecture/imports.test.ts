@@ -84,7 +84,10 @@ describe('the scanner of import lines', () => {
       'src/main/x.ts -> src/main/a.ts',
       'src/main/x.ts -> src/main/b.ts',
     ]);
-    expect(scan("import 'node:fs';\nconst m = await import('./a.ts');")).toEqual(['src/main/x.ts -> node:fs', 'src/main/x.ts -> src/main/a.ts']);
+    expect(scan("import 'node:fs';\nconst m = await import('./a.ts');")).toEqual([
+      'src/main/x.ts -> node:fs',
+      'src/main/x.ts -> src/main/a.ts',
+    ]);
     expect(scan("let s: import('./a.ts').S;\n// import './c.ts'")).toEqual(['src/main/x.ts -> src/main/a.ts']);
   });
 

@@ -36,7 +36,11 @@ export function importsOf(file: SourceFile): readonly Import[] {
   const code = withoutComments(file.text);
   const imports: Import[] = [];
   for (const [statement, typeKeyword, specifier] of code.matchAll(STATEMENT)) {
-    imports.push({ from: file.path, to: target(file.path, specifier), typeOnly: typeKeyword !== undefined || namesOnlyTypes(statement) });
+    imports.push({
+      from: file.path,
+      to: target(file.path, specifier),
+      typeOnly: typeKeyword !== undefined || namesOnlyTypes(statement),
+    });
   }
   for (const [, typeofKeyword, specifier] of code.matchAll(CALL)) {
     imports.push({ from: file.path, to: target(file.path, specifier), typeOnly: typeofKeyword !== undefined });

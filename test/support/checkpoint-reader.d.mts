@@ -1,0 +1,11 @@
+export interface FoundCheckpoint {
+  readonly jobId: string;
+  readonly checkpointId: number;
+  readonly path: string;
+  readonly metadata: string;
+  readonly at: number;
+}
+export function listCheckpoints(base: string): readonly FoundCheckpoint[];
+export function findIncompleteCheckpoints(base: string): readonly string[];
+export function digestsOf(manifest: unknown): Readonly<Record<string, string>>;
+export function readManifest(metadata: string): unknown;

@@ -1,0 +1,1 @@
+export function ledgerRecords(entries: number, accounts: number): Iterable<object>;

@@ -1,0 +1,1 @@
+export function wordCountRecords(paths: readonly string[]): Iterable<{ word: string; count: number }>;

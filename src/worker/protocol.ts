@@ -230,7 +230,7 @@ export interface OversizeRow {
 export type Task =
   | { readonly op: 'ready' }
   | { readonly op: 'turn'; readonly subtask: number; readonly budgetMs: number; readonly oversize: readonly OversizeRow[] | null }
-  | { readonly op: 'enumerate'; readonly stage: number }
+  | { readonly op: 'enumerate'; readonly stage: number; readonly taken: readonly string[] }
   | {
       readonly op: 'open';
       readonly subtask: number;
@@ -240,7 +240,9 @@ export type Task =
       readonly fixedSplits: boolean;
     }
   | PersistTask
-  | { readonly op: 'merge'; readonly tables: readonly RestoreTable[]; readonly range: { readonly first: number; readonly last: number }; readonly dropTombstones: boolean; readonly directory: string; readonly checkpointId: number }
+  | MergeTask
+  | PublishTask
+  | CollectGarbageTask
   | { readonly op: 'commit'; readonly node: number; readonly committables: readonly JsonValue[] }
   | { readonly op: 'recover'; readonly node: number; readonly committables: readonly JsonValue[] };
 
@@ -257,11 +259,53 @@ export interface PersistTask {
   readonly committables: readonly { readonly node: number; readonly values: readonly JsonValue[] }[];
 }
 
+/** Merges tables of one subtask, newest first, each clipped as named, into one. */
+export interface MergeTask {
+  readonly op: 'merge';
+  readonly tables: readonly RestoreTable[];
+  readonly directory: string;
+  /** The oldest table is among them: a tombstone then shadows nothing. */
+  readonly dropTombstones: boolean;
+  /** `createdBy` of the merged table: that of the newest. */
+  readonly checkpointId: number;
+}
+
+/** Makes a checkpoint complete: the manifest becomes durable under its final name. */
+export interface PublishTask {
+  readonly op: 'publish';
+  /** Directory of the job's checkpoints. */
+  readonly jobDirectory: string;
+  /** The manifest as JSON. */
+  readonly manifest: string;
+  /** Tables of the restored checkpoint that the first checkpoint takes over: linked into the job's own directory. */
+  readonly linkIn: readonly RestoreTable[];
+}
+
+export interface PublishResult {
+  /** Directory of the published checkpoint. */
+  readonly path: string;
+}
+
+/** Deletes checkpoints that are not retained, and tables that no retained one names. */
+export interface CollectGarbageTask {
+  readonly op: 'gc';
+  readonly jobDirectory: string;
+  /** Numbers of the checkpoints to keep. */
+  readonly retain: readonly number[];
+  /** Hashes of tables that are written but not yet named by a manifest. */
+  readonly inFlight: readonly string[];
+}
+
 export interface PersistResult {
   readonly table: TableRef | null;
   readonly states: readonly { readonly uid: string; readonly name: string; readonly digestChange: string; readonly entriesChange: number }[];
   readonly changedEntries: number;
   readonly asyncMs: number;
+}
+
+export interface MergeResult {
+  /** null when nothing is left: every entry was deleted. */
+  readonly table: TableRef | null;
 }
 
 /** Synchronous part of a checkpoint, as the turn that flipped reports it. */

@@ -1,0 +1,202 @@
+/**
+ * One attempt of a job: its pools, shared memory, scheduler and checkpoints, from the opening of the subtasks to their
+ * end. It is thrown away as a whole on any failure; the next attempt starts from the last checkpoint.
+ */
+import { availableParallelism } from 'node:os';
+import { assert } from '../format/assert.ts';
+import { decodeError } from '../format/errors.ts';
+import type { JsonValue } from '../format/json.ts';
+import type { GraphNode, JobGraph } from '../job/graph.ts';
+import type { Split } from '../job/source.ts';
+import {
+  CHANNEL_HEADER_BYTES,
+  CONTROL_ROW_BYTES,
+  ChannelWord,
+  ControlWord,
+  channelBytes,
+  type Deployment,
+  type JobPlan,
+  type OpenResult,
+  type Outcome,
+  type RestoreTable,
+  type SubtaskRestore,
+  type Task,
+  type WorkerSettings,
+} from '../worker/protocol.ts';
+import type { RestorePlan } from './restore-plan.ts';
+import { type ScheduledSubtask, Scheduler, type SchedulerEvents } from './scheduler.ts';
+import { buildSplitQueue } from './splits.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+export interface AttemptOptions {
+  readonly graph: JobGraph;
+  readonly jobFile: string;
+  readonly jobArgs: readonly string[];
+  readonly jobId: string;
+  readonly attempt: number;
+  readonly plan: JobPlan;
+  readonly threads: number;
+  readonly settings: WorkerSettings;
+  readonly turnBudgetMs: number;
+  readonly taskTimeoutMs: number;
+  /** Epoch in which all subtasks begin: the number of the next checkpoint. */
+  readonly firstEpoch: number;
+  readonly restore: RestorePlan | null;
+  /** Absolute path of a table of the restored checkpoint. */
+  readonly tablePath: (hash: string) => string;
+}
+
+export class Attempt {
+  readonly options: AttemptOptions;
+  readonly deployment: Deployment;
+  readonly pool: WorkerPool;
+  readonly scheduler: Scheduler;
+  /** Splits of all sources, for the progress display. */
+  splitCount = 0;
+  restoredEntries = 0;
+  readonly #fail: (error: Error) => void;
+  #failure: Promise<never>;
+
+  constructor(options: AttemptOptions, events: SchedulerEvents) {
+    this.options = options;
+    this.deployment = deploy(options);
+    let fail: (error: Error) => void = () => {};
+    this.#failure = new Promise<never>((_, reject) => {
+      fail = reject;
+    });
+    // Losses are also reported through the events; without a waiter this promise must not count as unhandled.
+    this.#failure.catch(() => {});
+    this.#fail = (error) => {
+      fail(error);
+      events.failed(error);
+    };
+    this.pool = new WorkerPool({ threads: options.threads, deployment: this.deployment }, this.#fail);
+    this.scheduler = new Scheduler(this.deployment, this.pool, options, events);
+  }
+
+  /** Starts the workers, recovers the sinks, and opens every subtask, restoring its state. */
+  async open(): Promise<void> {
+    await this.#orFailure(this.pool.ready());
+    await this.#orFailure(this.#recoverSinks());
+    const queues = await this.#orFailure(this.#enumerateSources());
+    const byWorker = new Map<number, ScheduledSubtask[]>();
+    for (const subtask of this.scheduler.subtasks) byWorker.set(subtask.worker, [...(byWorker.get(subtask.worker) ?? []), subtask]);
+    await this.#orFailure(
+      Promise.all(
+        [...byWorker].map(async ([worker, subtasks]) => {
+          for (const subtask of subtasks) await this.#openSubtask(worker, subtask, queues);
+        }),
+      ),
+    );
+  }
+
+  /** Runs a task in the background and unwraps its outcome. */
+  async run<T>(task: Task): Promise<T> {
+    return unwrap((await this.pool.run(task)) as Outcome<T>);
+  }
+
+  /** Ends all threads. Nothing of the attempt may be used afterwards. */
+  async destroy(): Promise<void> {
+    for (const subtask of this.scheduler.subtasks) Atomics.store(this.scheduler.i32, this.scheduler.word(subtask, ControlWord.cancelled), 1);
+    void this.scheduler.stop();
+    await this.pool.destroy();
+  }
+
+  async #orFailure<T>(promise: Promise<T>): Promise<T> {
+    return Promise.race([promise, this.#failure]);
+  }
+
+  async #runOn<T>(worker: number, task: Task): Promise<T> {
+    return unwrap((await this.pool.runOn(worker, task)) as Outcome<T>);
+  }
+
+  /**
+   * Commits what the restored checkpoint had prepared, and discards what never was. Before any sink opens: a part that is
+   * still in progress then belongs to nobody.
+   */
+  async #recoverSinks(): Promise<void> {
+    const { graph, restore } = this.options;
+    for (const node of graph.nodes) {
+      if (node.kind !== 'sink') continue;
+      await this.run({ op: 'recover', node: node.id, committables: restore?.committables.get(node.uid) ?? [] });
+    }
+  }
+
+  async #enumerateSources(): Promise<Map<number, ReturnType<typeof buildSplitQueue> & { fixed: boolean }>> {
+    const { graph, restore, plan } = this.options;
+    const queues = new Map<number, ReturnType<typeof buildSplitQueue> & { fixed: boolean }>();
+    for (const stage of plan.stages) {
+      const source = graph.nodes[stage.nodes[0]];
+      if (source.kind !== 'source') continue;
+      const states = restore?.sources.get(source.uid) ?? [];
+      const before = buildSplitQueue([], states);
+      const taken = [...before.done, ...before.queue.map(({ split }) => split.id)];
+      const { splits, fixed } = await this.run<{ splits: Split[]; fixed: boolean }>({ op: 'enumerate', stage: stage.id, taken });
+      const queue = buildSplitQueue(splits, states);
+      queues.set(stage.id, { ...queue, fixed });
+      this.splitCount += queue.queue.length;
+    }
+    return queues;
+  }
+
+  async #openSubtask(worker: number, subtask: ScheduledSubtask, queues: ReadonlyMap<number, ReturnType<typeof buildSplitQueue> & { fixed: boolean }>): Promise<void> {
+    const { restore, firstEpoch, tablePath } = this.options;
+    const restored = restore?.subtasks[subtask.index];
+    const queue = queues.get(subtask.stage.id);
+    const source = this.options.graph.nodes[subtask.stage.nodes[0]];
+    const operatorState: Record<string, Readonly<Record<string, readonly JsonValue[]>>> = { ...restored?.operatorState };
+    if (queue !== undefined) operatorState[source.uid] = { $done: queue.done };
+    const task: SubtaskRestore = {
+      epoch: firstEpoch,
+      operatorState,
+      tables: (restored?.tables ?? []).map((table): RestoreTable => ({ table, path: tablePath(table.hash) })),
+    };
+    const opened = await this.#runOn<OpenResult>(worker, { op: 'open', subtask: subtask.index, restore: task, splits: queue?.queue ?? null, fixedSplits: queue?.fixed ?? false });
+    subtask.states = opened.states;
+    this.restoredEntries += opened.entries;
+  }
+}
+
+export function unwrap<T>(outcome: Outcome<T>): T {
+  if ('error' in outcome) throw decodeError(outcome.error);
+  return outcome.ok;
+}
+
+/** Threads of a job that does not say how many. */
+export function defaultThreads(): number {
+  return Math.max(1, availableParallelism());
+}
+
+/** Shared memory and settings of an attempt, as every worker gets them. */
+function deploy(options: AttemptOptions): Deployment {
+  const { plan, graph } = options;
+  const channels = plan.edges.map((edge) => {
+    const producers = plan.stages[edge.from].parallelism;
+    const count = edge.kind === 'forward' ? producers : producers * plan.stages[edge.to].parallelism;
+    const bytes = channelBytes(edge.layout);
+    const memory = new SharedArrayBuffer(count * bytes);
+    const words = new Int32Array(memory);
+    for (let i = 0; i < count; i++) words[(i * bytes) / 4 + ChannelWord.consumerEpoch] = options.firstEpoch;
+    return memory;
+  });
+  assert(CHANNEL_HEADER_BYTES % 8 === 0, 'channel headers keep slots aligned');
+  const splitCursors = plan.stages.map((stage) => (graph.nodes[stage.nodes[0]].kind === 'source' ? new SharedArrayBuffer(4) : null));
+  return {
+    jobFile: options.jobFile,
+    jobArgs: options.jobArgs,
+    jobId: options.jobId,
+    jobName: graph.name,
+    attempt: options.attempt,
+    plan,
+    settings: options.settings,
+    control: new SharedArrayBuffer(plan.subtaskCount * CONTROL_ROW_BYTES),
+    channels,
+    splitCursors,
+  };
+}
+
+/** The sink nodes of a graph. */
+export function sinkNodes(graph: JobGraph): (GraphNode & { kind: 'sink' })[] {
+  return graph.nodes.filter((node) => node.kind === 'sink');
+}
+

@@ -1,0 +1,406 @@
+/**
+ * A job from its start to its end: attempts one after another, with restarts in between, and the handle that a program or
+ * the command line holds.
+ *
+ * ```
+ *                     +------------------- failure, delay ------------------+
+ *                     v                                                     |
+ *   starting -> restoring -> running -> finished | stopped | cancelled    restarting -> failed
+ * ```
+ */
+import { EventEmitter } from 'node:events';
+import { randomBytes } from 'node:crypto';
+import { assert } from '../format/assert.ts';
+import { TidemarkError } from '../format/errors.ts';
+import type { JsonValue } from '../format/json.ts';
+import type { JobGraph } from '../job/graph.ts';
+import { decodeCollected } from '../worker/connectors/collected.ts';
+import { Attempt, defaultThreads } from './attempt.ts';
+import { CheckpointStore, type RestorePoint } from './checkpoint-store.ts';
+import { Checkpointing } from './checkpointing.ts';
+import type { Config } from './config.ts';
+import type { Trigger } from './coordinator.ts';
+import type { CheckpointSummary, JobEvents, JobHandle, JobProgress, JobResult, JobState, StartOptions, StopOptions } from './handle.ts';
+import { planJob } from './plan.ts';
+import { ProgressMeter } from './progress-meter.ts';
+import { planRestore, recordedMaxParallelism, type RestorePlan } from './restore-plan.ts';
+import { NO_FAILURES, nextAttempt, type RestartHistory } from './restart-strategy.ts';
+
+/** Errors that another attempt cannot cure: the job fails at once, whatever the restart strategy. */
+const FINAL_CODES = new Set<string>([
+  'ERR_JOB_INVALID',
+  'ERR_JOB_LOAD',
+  'ERR_CHECKPOINT_NOT_FOUND',
+  'ERR_MANIFEST_CORRUPT',
+  'ERR_TABLE_CORRUPT',
+  'ERR_FILE_MISSING',
+  'ERR_FORMAT_UNSUPPORTED',
+  'ERR_STATE_UNMATCHED',
+  'ERR_STATE_INCOMPATIBLE',
+  'ERR_MAX_PARALLELISM',
+  'ERR_CHECKPOINT_DIR',
+  'ERR_CHECKPOINT_FENCED',
+  'ERR_SOURCE_CHANGED',
+  'ERR_CONFIG_INVALID',
+  'ERR_INVALID_ARG',
+]);
+
+type Ending = { readonly kind: 'finished' | 'stopped' | 'cancelled' } | { readonly kind: 'failed'; readonly error: Error };
+
+export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
+  readonly jobId: string;
+  readonly jobName: string;
+  readonly done: Promise<JobResult>;
+  readonly #graph: JobGraph;
+  readonly #moduleUrl: string;
+  readonly #options: StartOptions;
+  readonly #config: Config;
+  readonly #store: CheckpointStore;
+  readonly #startedMs = performance.now();
+  readonly #meter: ProgressMeter;
+  #state: JobState = 'starting';
+  #attempt: Attempt | null = null;
+  #checkpointing: Checkpointing | null = null;
+  #attempts = 0;
+  #restarts = 0;
+  #history: RestartHistory = NO_FAILURES;
+  #lastCheckpoint: (CheckpointSummary & { completedAt: number }) | null = null;
+  #restoredFrom: string | null = null;
+  #lastError: Error | null = null;
+  #nextAttemptAtMs: number | null = null;
+  #completed = 0;
+  #failed = 0;
+  #collected: unknown[] = [];
+  readonly #delivered = new Set<string>();
+  #end: ((ending: Ending) => void) | null = null;
+  #stopping = false;
+  #keepLast = false;
+  #cancelled = false;
+  #wakeDelay: (() => void) | null = null;
+  #nextEpoch: number;
+
+  constructor(graph: JobGraph, moduleUrl: string, options: StartOptions, config: Config, store: CheckpointStore) {
+    super();
+    this.jobId = store.jobId;
+    this.jobName = graph.name;
+    this.#graph = graph;
+    this.#moduleUrl = moduleUrl;
+    this.#options = options;
+    this.#config = config;
+    this.#store = store;
+    this.#nextEpoch = store.highestNumber() + 1;
+    this.#meter = new ProgressMeter(graph);
+    this.done = this.#run();
+    // Whoever is interested awaits it; a job that nobody awaits must not end the process by an unhandled rejection.
+    this.done.catch(() => {});
+    const { signal } = options;
+    if (signal?.aborted) void this.cancel();
+    else signal?.addEventListener('abort', () => void this.cancel(), { once: true });
+  }
+
+  get state(): JobState {
+    return this.#state;
+  }
+
+  progress(): JobProgress {
+    const counts = this.#checkpointing?.counts ?? { completed: 0, failed: 0, inProgress: 0 };
+    const sample = this.#meter.sample(this.#attempt);
+    return {
+      jobId: this.jobId,
+      jobName: this.jobName,
+      state: this.#state,
+      startedAt: Date.now() - (performance.now() - this.#startedMs),
+      runningMs: performance.now() - this.#startedMs,
+      attempt: this.#attempts,
+      restarts: this.#restarts,
+      stages: sample.stages,
+      checkpoints: { completed: this.#completed, failed: this.#failed, inProgress: counts.inProgress },
+      lastCheckpoint: this.#lastCheckpoint,
+      inputProgress: sample.inputProgress,
+      etaMs: sample.inputProgress === null || sample.inputProgress <= 0 ? null : ((1 - sample.inputProgress) / sample.inputProgress) * sample.elapsedMs,
+      records: sample.records,
+      malformed: sample.malformed,
+      nextAttemptInMs: this.#nextAttemptAtMs === null ? null : Math.max(0, this.#nextAttemptAtMs - performance.now()),
+      lastError: this.#lastError?.message ?? null,
+    };
+  }
+
+  checkpoint(): Promise<CheckpointSummary> {
+    return this.#request('manual');
+  }
+
+  async savepoint(directory?: string, options: { readonly format?: 'canonical' | 'native' } = {}): Promise<CheckpointSummary> {
+    return this.#store.savepoint(await this.#request('savepoint'), directory ?? this.#config.checkpointing.savepointDirectory, options.format ?? 'native');
+  }
+
+  async stop(options: StopOptions = {}): Promise<CheckpointSummary | null> {
+    if (this.#isOver() || this.#attempt === null) {
+      await this.cancel();
+      return null;
+    }
+    this.#stopping = true;
+    this.#keepLast = options.retain === true;
+    this.#setState('stopping');
+    const last = await this.#request('stop');
+    const summary = options.savepointDirectory === undefined ? last : await this.#store.savepoint(last, options.savepointDirectory, 'native');
+    this.#end?.({ kind: 'stopped' });
+    await this.done.catch(() => {});
+    return this.#store.hasDirectory ? summary : null;
+  }
+
+  async cancel(): Promise<void> {
+    this.#cancelled = true;
+    this.#wakeDelay?.();
+    this.#end?.({ kind: 'cancelled' });
+    await this.done.catch(() => {});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#isOver()) await this.cancel();
+  }
+
+  #isOver(): boolean {
+    return this.#state === 'finished' || this.#state === 'stopped' || this.#state === 'cancelled' || this.#state === 'failed';
+  }
+
+  #request(trigger: Trigger): Promise<CheckpointSummary> {
+    if (this.#checkpointing === null) return Promise.reject(new TidemarkError('ERR_CHECKPOINT_ABORTED', `Job '${this.jobName}' is ${this.#state}: there is nothing to take a checkpoint of. Try again when it runs.`));
+    return this.#checkpointing.request(trigger);
+  }
+
+  async #run(): Promise<JobResult> {
+    let ending: Ending;
+    try {
+      ending = await this.#attemptsUntilEnd();
+    } catch (error) {
+      ending = { kind: 'failed', error: error as Error };
+    }
+    try {
+      await this.#store.close(ending.kind, this.#keepLast);
+    } catch (error) {
+      if (ending.kind !== 'failed') ending = { kind: 'failed', error: error as Error };
+    }
+    if (ending.kind === 'failed') {
+      this.#setState('failed');
+      throw ending.error;
+    }
+    this.#setState(ending.kind);
+    return {
+      status: ending.kind,
+      jobId: this.jobId,
+      jobName: this.jobName,
+      records: this.#meter.records,
+      durationMs: performance.now() - this.#startedMs,
+      checkpoints: { completed: this.#completed, failed: this.#failed },
+      lastCheckpoint: this.#store.keptPath(this.#lastCheckpoint?.path ?? null),
+      restoredFrom: this.#restoredFrom,
+      restarts: this.#restarts,
+      collected: this.#collected,
+      malformed: this.#meter.malformed,
+    };
+  }
+
+  async #attemptsUntilEnd(): Promise<Ending> {
+    for (;;) {
+      const ending = await this.#runAttempt();
+      if (ending.kind !== 'failed') return ending;
+      if (this.#cancelled) return { kind: 'cancelled' };
+      const { error } = ending;
+      this.#lastError = error;
+      if (this.#stopping || (error instanceof TidemarkError && FINAL_CODES.has(error.code))) return ending;
+      const decision = nextAttempt(this.#config.restart, this.#history, performance.now(), Math.random());
+      this.#history = decision.history;
+      if (decision.delayMs === null) {
+        if (this.#restarts === 0) return ending;
+        return { kind: 'failed', error: new TidemarkError('ERR_JOB_FAILED', `Job '${this.jobName}' failed and is not restarted: ${decision.reason}. ${error.message}`, { cause: error }) };
+      }
+      this.#restarts++;
+      this.#setState('restarting');
+      this.emit('restart', { attempt: this.#attempts + 1, delayMs: decision.delayMs, error });
+      this.#nextAttemptAtMs = performance.now() + decision.delayMs;
+      await this.#delay(decision.delayMs);
+      this.#nextAttemptAtMs = null;
+      if (this.#cancelled) return { kind: 'cancelled' };
+    }
+  }
+
+  async #runAttempt(): Promise<Ending> {
+    this.#attempts++;
+    let end: (ending: Ending) => void = () => {};
+    const ended = new Promise<Ending>((resolve) => {
+      end = resolve;
+    });
+    this.#end = end;
+    if (this.#cancelled) return { kind: 'cancelled' };
+    const fail = (error: Error): void => end({ kind: 'failed', error });
+    let attempt: Attempt | null = null;
+    let checkpointing: Checkpointing | null = null;
+    try {
+      const point = await this.#store.restorePoint(this.#attempts === 1, (text) => this.emit('notice', text));
+      this.#setState(point === null ? 'starting' : 'restoring');
+      attempt = this.#createAttempt(point, fail, () => checkpointing);
+      this.#attempt = attempt;
+      const openedMs = performance.now();
+      const outcome = await Promise.race([attempt.open().then(() => null), ended]);
+      if (outcome !== null) return outcome;
+      checkpointing = this.#createCheckpointing(attempt, point, fail);
+      this.#checkpointing = checkpointing;
+      if (point !== null) {
+        this.#restoredFrom = point.path;
+        this.emit('restored', { path: point.path, checkpointId: point.manifest.checkpointId, durationMs: performance.now() - openedMs, entries: attempt.restoredEntries });
+        this.#deliverRestored(attempt.options.restore);
+      }
+      this.#setState('running');
+      attempt.scheduler.start();
+      checkpointing.start();
+      return await ended;
+    } catch (error) {
+      return { kind: 'failed', error: error as Error };
+    } finally {
+      this.#end = null;
+      this.#meter.finish(attempt);
+      this.#checkpointing = null;
+      await checkpointing?.stop();
+      await attempt?.destroy();
+      this.#attempt = null;
+    }
+  }
+
+  #createAttempt(point: RestorePoint | null, fail: (error: Error) => void, checkpointing: () => Checkpointing | null): Attempt {
+    const config = this.#config;
+    const threads = config.threads ?? defaultThreads();
+    const parallelism = config.parallelism ?? threads;
+    const plan = planJob(this.#graph, {
+      parallelism,
+      maxParallelism: config.maxParallelism ?? undefined,
+      ...(point !== null && { recordedMaxParallelism: recordedMaxParallelism(point.manifest) }),
+      slotBytes: config.runtime.batchBytes,
+    });
+    const restore: RestorePlan | null =
+      point === null ? null : planRestore(this.#graph, plan, point.manifest, { allowNonRestoredState: config.recovery.allowNonRestoredState, maxParallelism: config.maxParallelism ?? undefined, path: point.path });
+    this.#nextEpoch = Math.max(this.#nextEpoch, (restore?.checkpointId ?? 0) + 1, this.#store.highestNumber() + 1);
+    return new Attempt(
+      {
+        graph: this.#graph,
+        jobFile: this.#moduleUrl,
+        jobArgs: this.#options.args ?? [],
+        jobId: this.jobId,
+        attempt: this.#attempts,
+        plan,
+        threads: Math.min(threads, Math.max(1, ...plan.stages.map((stage) => stage.parallelism))),
+        settings: {
+          turnBudgetMs: config.runtime.turnBudgetMs,
+          batchBudgetMs: config.runtime.channelTimeMs,
+          stateLimitBytes: config.stateMemoryLimitBytes ?? defaultStateLimitBytes(),
+          compression: config.checkpointing.compression === 'none' ? 'none' : 'auto',
+        },
+        turnBudgetMs: config.runtime.turnBudgetMs,
+        taskTimeoutMs: config.taskTimeoutMs ?? Infinity,
+        firstEpoch: this.#nextEpoch,
+        restore,
+        tablePath: (hash) => {
+          assert(point !== null, 'tables are restored from a checkpoint');
+          return point.tablePath(hash);
+        },
+      },
+      {
+        snapshot: (subtask, snapshot) => {
+          this.#nextEpoch = Math.max(this.#nextEpoch, snapshot.checkpointId + 1);
+          checkpointing()?.synced(subtask, snapshot);
+        },
+        failed: fail,
+        finished: () => this.#allFinished(),
+        printed: (text) => process.stdout.write(text),
+      },
+    );
+  }
+
+  #createCheckpointing(attempt: Attempt, point: RestorePoint | null, fail: (error: Error) => void): Checkpointing {
+    const { checkpointing: options } = this.#config;
+    return new Checkpointing(
+      attempt,
+      this.#graph,
+      {
+        coordinator: { intervalMs: options.intervalMs, timeoutMs: options.timeoutMs, minPauseMs: options.minPauseMs, maxConcurrent: options.maxConcurrent, tolerableFailures: options.tolerableFailures },
+        incremental: options.incremental,
+        jobDirectory: this.#store.jobDirectory,
+        retained: options.retained,
+        config: Object.fromEntries([...this.#config.values].filter(([, { origin }]) => origin !== 'default').map(([key, { value }]) => [key, value as JsonValue])),
+        parent: point === null ? null : { jobId: point.manifest.jobId, checkpointId: point.manifest.checkpointId },
+        retainedBefore: this.#store.ownCheckpoints(),
+      },
+      {
+        completed: (summary) => {
+          this.#completed++;
+          this.#lastCheckpoint = { ...summary, completedAt: Date.now() };
+          this.#meter.checkpointCompleted(attempt);
+          this.#store.completed(summary);
+          this.emit('checkpoint', summary);
+        },
+        failed: (checkpointId, error) => {
+          this.#failed++;
+          this.emit('checkpointFailed', { checkpointId, error });
+        },
+        fatal: fail,
+        collected: (node, values) => this.#collect(node, values),
+        notice: (text) => this.emit('notice', text),
+      },
+    );
+  }
+
+  /** All records are processed: a last checkpoint makes the output of the end visible, then the job has finished. */
+  #allFinished(): void {
+    const checkpointing = this.#checkpointing;
+    if (checkpointing === null || this.#stopping) return;
+    checkpointing.request('final').then(
+      () => this.#end?.({ kind: 'finished' }),
+      (error: unknown) => this.#end?.({ kind: 'failed', error: error as Error }),
+    );
+  }
+
+  /** Records of a `collect` sink that the restored checkpoint had prepared, unless this process has delivered them. */
+  #deliverRestored(restore: RestorePlan | null): void {
+    for (const node of this.#graph.nodes) {
+      if (node.kind !== 'sink' || node.sink.kind !== 'collect') continue;
+      this.#collect(node.id, restore?.committables.get(node.uid) ?? []);
+    }
+  }
+
+  #collect(node: number, committables: readonly JsonValue[]): void {
+    for (const committable of committables) {
+      const { id, values } = decodeCollected(committable);
+      const key = `${node}/${id}`;
+      if (this.#delivered.has(key)) continue;
+      this.#delivered.add(key);
+      for (const value of values) this.#collected.push(value);
+    }
+  }
+
+  #delay(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wakeDelay = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    }).then(() => {
+      this.#wakeDelay = null;
+    });
+  }
+
+  #setState(state: JobState): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.emit('state', state);
+  }
+}
+
+/** A new job id: 32 hex characters. */
+export function newJobId(): string {
+  return randomBytes(16).toString('hex');
+}
+
+/** Without a limit of its own, a map may take up to 8 GiB; the machine's memory is then the limit. */
+function defaultStateLimitBytes(): number {
+  return 8 * 2 ** 30 - 8;
+}

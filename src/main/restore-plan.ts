@@ -1,0 +1,153 @@
+/**
+ * From the manifest of a checkpoint and a physical plan to what each subtask starts from. Pure.
+ *
+ * Keyed state goes by key hash: a subtask names the tables of every former subtask whose range overlaps its own, clipped to the
+ * overlap, so that rescaling copies nothing. Operator state is dealt out evenly (`split`), or given to all (`union`,
+ * and the states of the runtime itself, whose names begin with `$`).
+ */
+import { TidemarkError } from '../format/errors.ts';
+import type { JsonValue } from '../format/json.ts';
+import { hashRangeOf, keyGroupRange } from '../format/key-groups.ts';
+import type { KeyedStateInfo, Manifest, StageInfo, SubtaskInfo, TableRef } from '../format/manifest.ts';
+import type { GraphNode, JobGraph } from '../job/graph.ts';
+import type { JobPlan, StagePlan } from '../worker/protocol.ts';
+import type { SourceState } from './splits.ts';
+
+export interface RestoredSubtask {
+  /** Newest first within one range of key hashes; clipped. */
+  readonly tables: readonly TableRef[];
+  readonly operatorState: Readonly<Record<string, Readonly<Record<string, readonly JsonValue[]>>>>;
+}
+
+export interface RestorePlan {
+  readonly checkpointId: number;
+  /** By subtask index of the plan. */
+  readonly subtasks: readonly RestoredSubtask[];
+  /** By uid of the sink. */
+  readonly committables: ReadonlyMap<string, readonly JsonValue[]>;
+  /** By uid of the source: the states of its former subtasks. */
+  readonly sources: ReadonlyMap<string, readonly SourceState[]>;
+  /** By `uid/state`: digest and number of entries at the checkpoint. */
+  readonly states: ReadonlyMap<string, KeyedStateInfo>;
+}
+
+export interface RestoreOptions {
+  readonly allowNonRestoredState: boolean;
+  /** Maximum parallelism that the job configures for all operators, if it does. */
+  readonly maxParallelism: number | undefined;
+  /** For messages. */
+  readonly path: string;
+}
+
+/** Maximum parallelism by uid, as the checkpoint recorded it. */
+export function recordedMaxParallelism(manifest: Manifest): Map<string, number> {
+  return new Map(manifest.operators.map((operator) => [operator.uid, operator.maxParallelism]));
+}
+
+/**
+ * @throws TidemarkError ERR_STATE_UNMATCHED, ERR_MAX_PARALLELISM
+ */
+export function planRestore(graph: JobGraph, plan: JobPlan, manifest: Manifest, options: RestoreOptions): RestorePlan {
+  const uids = new Set(graph.nodes.map((node) => node.uid));
+  checkUids(manifest, uids, options);
+  checkMaxParallelism(graph, manifest, options);
+  const states = new Map<string, KeyedStateInfo>();
+  for (const operator of manifest.operators) {
+    if (!uids.has(operator.uid)) continue;
+    for (const state of operator.keyedStates) states.set(`${operator.uid}/${state.name}`, state);
+  }
+  return {
+    checkpointId: manifest.checkpointId,
+    subtasks: plan.stages.flatMap((stage) => Array.from({ length: stage.parallelism }, (_, i) => restoreSubtask(graph, stage, i, manifest))),
+    committables: collectCommittables(manifest, uids),
+    sources: new Map(graph.nodes.filter((node) => node.kind === 'source').map((node) => [node.uid, statesOf(manifest, node.uid) as SourceState[]])),
+    states,
+  };
+}
+
+function checkUids(manifest: Manifest, uids: ReadonlySet<string>, options: RestoreOptions): void {
+  if (options.allowNonRestoredState) return;
+  const stateful = new Set(manifest.operators.filter((operator) => operator.keyedStates.length > 0).map((operator) => operator.uid));
+  for (const subtask of manifest.stages.flatMap((stage) => stage.subtasks)) {
+    for (const uid of [...Object.keys(subtask.operatorState), ...Object.keys(subtask.committables)]) stateful.add(uid);
+  }
+  const unmatched = [...stateful].filter((uid) => !uids.has(uid));
+  if (unmatched.length === 0) return;
+  const names = unmatched.map((uid) => {
+    const operator = manifest.operators.find((candidate) => candidate.uid === uid);
+    return operator === undefined ? `'${uid}'` : `'${uid}' (${operator.name})`;
+  });
+  throw new TidemarkError(
+    'ERR_STATE_UNMATCHED',
+    `${options.path} holds state of ${names.join(', ')}, which the job does not have. Its uids are ${[...uids].map((uid) => `'${uid}'`).join(', ')}. Give the operator its former uid with .uid(), or drop that state with -n (--allow-non-restored-state).`,
+    { facts: { path: options.path, unmatched: unmatched.join(',') } },
+  );
+}
+
+function checkMaxParallelism(graph: JobGraph, manifest: Manifest, options: RestoreOptions): void {
+  const recorded = recordedMaxParallelism(manifest);
+  for (const node of graph.nodes) {
+    const configured = node.maxParallelism ?? options.maxParallelism;
+    const before = recorded.get(node.uid);
+    if (configured === undefined || before === undefined || configured === before) continue;
+    throw new TidemarkError(
+      'ERR_MAX_PARALLELISM',
+      `Operator '${node.name}' (uid '${node.uid}') has maximum parallelism ${configured}, but ${before} in ${options.path}. Leave it unset to take over ${before}, or start without the checkpoint.`,
+      { facts: { uid: node.uid, configured, recorded: before } },
+    );
+  }
+}
+
+function restoreSubtask(graph: JobGraph, stage: StagePlan, index: number, manifest: Manifest): RestoredSubtask {
+  const nodes = stage.nodes.map((id) => graph.nodes[id]);
+  const own = hashRangeOf(keyGroupRange(index, stage.maxParallelism, stage.parallelism), stage.maxParallelism);
+  const uids = new Set(nodes.map((node) => node.uid));
+  const tables: TableRef[] = [];
+  for (const former of manifest.stages) {
+    if (!former.operators.some((uid) => uids.has(uid))) continue;
+    for (const subtask of former.subtasks) tables.push(...clipTables(former, subtask, own));
+  }
+  const operatorState: Record<string, Record<string, readonly JsonValue[]>> = {};
+  for (const node of nodes) {
+    const dealt = dealOperatorState(node, statesOf(manifest, node.uid), index, stage.parallelism);
+    if (Object.keys(dealt).length > 0) operatorState[node.uid] = dealt;
+  }
+  return { tables, operatorState };
+}
+
+function clipTables(former: StageInfo, subtask: SubtaskInfo, own: { first: number; last: number }): TableRef[] {
+  if (subtask.keyGroups === null) return [];
+  const range = hashRangeOf(subtask.keyGroups, former.maxParallelism);
+  return subtask.tables.flatMap((table) => {
+    const first = Math.max(own.first, range.first, table.clip?.[0] ?? 0);
+    const last = Math.min(own.last, range.last, table.clip?.[1] ?? 0xffffffff);
+    return first > last ? [] : [{ ...table, clip: [first, last] as const }];
+  });
+}
+
+/** Operator state of all former subtasks that had the operator, in their order. */
+function statesOf(manifest: Manifest, uid: string): Readonly<Record<string, readonly JsonValue[]>>[] {
+  return manifest.stages.flatMap((stage) => stage.subtasks.map((subtask) => subtask.operatorState[uid]).filter((state) => state !== undefined));
+}
+
+function dealOperatorState(node: GraphNode, states: readonly Readonly<Record<string, readonly JsonValue[]>>[], index: number, parallelism: number): Record<string, readonly JsonValue[]> {
+  if (node.kind === 'source') return {};
+  const names = new Set(states.flatMap((state) => Object.keys(state)));
+  const dealt: Record<string, readonly JsonValue[]> = {};
+  for (const name of names) {
+    const all = states.flatMap((state) => state[name] ?? []);
+    const union = name.startsWith('$') || (node.kind === 'process' && node.process.operatorState[name]?.redistribute === 'union');
+    dealt[name] = union ? all : all.slice(Math.floor((index * all.length) / parallelism), Math.floor(((index + 1) * all.length) / parallelism));
+  }
+  return dealt;
+}
+
+function collectCommittables(manifest: Manifest, uids: ReadonlySet<string>): Map<string, JsonValue[]> {
+  const all = new Map<string, JsonValue[]>();
+  for (const subtask of manifest.stages.flatMap((stage) => stage.subtasks)) {
+    for (const [uid, values] of Object.entries(subtask.committables)) {
+      if (uids.has(uid)) all.set(uid, [...(all.get(uid) ?? []), ...values]);
+    }
+  }
+  return all;
+}

@@ -1,0 +1,85 @@
+/**
+ * The asynchronous part of a checkpoint for one subtask: turns the frozen regions of its keyed states into one sorted
+ * table, and makes durable what its sinks prepared. Runs in the background while the owner of the state goes on.
+ */
+import { StateDigest } from '../format/digest.ts';
+import type { TableRef } from '../format/manifest.ts';
+import type { Schema } from '../format/schema.ts';
+import type { Compression } from '../format/sorted-table/compression.ts';
+import type { TableWriter } from '../format/sorted-table/writer.ts';
+import { realFs } from '../snapshot/fs-port.ts';
+import { writeTable } from '../snapshot/table-file.ts';
+import type { OpenState, PersistResult, PersistTask } from './protocol.ts';
+import { openDeltaReader, unpinReader } from './state/log-state-map.ts';
+
+/** What a state's delta does to the totals of the state. */
+interface StateChange {
+  readonly uid: string;
+  readonly name: string;
+  readonly digest: StateDigest;
+  entries: number;
+}
+
+/**
+ * Writes the table and gives the frozen regions free, also when writing fails.
+ *
+ * @param persistSinks  makes the committables of the task durable
+ * @throws TidemarkError ERR_NO_SPACE, ERR_IO, ERR_SINK_FAILED
+ */
+export async function persist(task: PersistTask, compression: Compression, persistSinks: (task: PersistTask) => Promise<void>): Promise<PersistResult> {
+  const started = performance.now();
+  const changes: StateChange[] = [];
+  let table: TableRef | null = null;
+  let changedEntries = 0;
+  try {
+    if (task.directory !== null && task.states.length > 0) {
+      table = writeTable(realFs, task.directory, { compression, createdBy: task.checkpointId }, (writer) => {
+        for (const state of task.states) {
+          const change: StateChange = { uid: state.uid, name: state.name, digest: new StateDigest(), entries: 0 };
+          changedEntries += writeState(writer, state, task, change);
+          changes.push(change);
+        }
+      });
+    }
+  } finally {
+    for (const { handles } of task.states) unpinReader(handles);
+  }
+  await persistSinks(task);
+  return {
+    table,
+    states: changes.map(({ uid, name, digest, entries }) => ({ uid, name, digestChange: digest.toHex(), entriesChange: entries })),
+    changedEntries,
+    asyncMs: performance.now() - started,
+  };
+}
+
+/** Adds a section with what changed after `task.after`, or with all live entries. Returns how many entries it wrote. */
+function writeState(writer: TableWriter, state: OpenState, { after, checkpointId }: PersistTask, change: StateChange): number {
+  const reader = openDeltaReader(state.handles);
+  const full = after === -1;
+  const addresses = full ? reader.collectFull(checkpointId) : reader.collect(after, checkpointId);
+  if (addresses.length === 0) return 0;
+  const { memory } = reader;
+  const { digest } = change;
+  writer.beginSection({ uid: state.uid, name: state.name, kind: state.kind, keyType: state.keyType, keySchema: null, schema: state.schema as Schema | null });
+  for (let i = 0; i < addresses.length; i++) {
+    const address = addresses[i];
+    const keyAt = reader.keyAt(address);
+    const keyLength = reader.keyLength(address);
+    const before = full ? 0 : reader.previous(address, after);
+    if (before !== 0) {
+      digest.subtract(memory, reader.keyAt(before), reader.keyLength(before), memory, reader.valueAt(before), reader.valueLength(before));
+      change.entries--;
+    }
+    if (reader.isTombstone(address)) {
+      writer.addTombstone(reader.hashAt(address), memory, keyAt, keyLength);
+      continue;
+    }
+    const valueAt = reader.valueAt(address);
+    const valueLength = reader.valueLength(address);
+    digest.add(memory, keyAt, keyLength, memory, valueAt, valueLength);
+    change.entries++;
+    writer.add(reader.hashAt(address), memory, keyAt, keyLength, memory, valueAt, valueLength);
+  }
+  return addresses.length;
+}

@@ -19,7 +19,7 @@ const THRESHOLD = 0.8;
 export function* nearDuplicateRecords(root, prefix) {
   const sections = new Map();
   const buckets = new Map();
-  for (const name of readdirSync(root, { recursive: true })) {
+  for (const name of readdirSync(root, { recursive: true, encoding: 'utf8' })) {
     if (!/\.(js|mjs|cjs|ts)$/.test(name)) continue;
     for (const { lines, tokens } of cut(readFileSync(join(root, name), 'utf8'))) {
       const id = `${prefix}/${name}:${lines}`;

@@ -25,6 +25,17 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What the process of a supervised job is started with, beyond what a program may ask for. */
+export interface StartOptions extends RunOptions {
+  /** From `--config`: read instead of `tidemark.config.yaml` in the working directory, and must exist. */
+  readonly configFile?: string;
+  /**
+   * Attempt of the process, from 1. From the second on, the job is restored from the newest complete checkpoint in its own
+   * directory, `<checkpoint directory>/<jobId>`; only if there is none yet, `from` and `resume` hold as at the first.
+   */
+  readonly processAttempt?: number;
+}
+
 /** How the job ended. `done` rejects when the job failed, and resolves otherwise. */
 export interface JobResult {
   readonly status: 'finished' | 'stopped' | 'cancelled';
@@ -113,6 +124,13 @@ export interface JobEvents {
   notice: [string];
 }
 
+export interface StopOptions {
+  readonly savepointDirectory?: string;
+  readonly drain?: boolean;
+  /** Keep the last checkpoint whatever the retention policy says: for a stop by SIGINT or SIGTERM, which is to be resumed. */
+  readonly retain?: boolean;
+}
+
 /** A running job. Disposing it cancels the job if it still runs. */
 export interface JobHandle extends AsyncDisposable, Pick<EventEmitter<JobEvents>, 'on' | 'once' | 'off'> {
   readonly jobId: string;
@@ -124,7 +142,7 @@ export interface JobHandle extends AsyncDisposable, Pick<EventEmitter<JobEvents>
   checkpoint(): Promise<CheckpointSummary>;
   savepoint(directory?: string, options?: { readonly format?: 'canonical' | 'native' }): Promise<CheckpointSummary>;
   /** Stops the sources, takes a last checkpoint (or a savepoint, when a directory is given), commits, ends. */
-  stop(options?: { readonly savepointDirectory?: string; readonly drain?: boolean }): Promise<CheckpointSummary | null>;
+  stop(options?: StopOptions): Promise<CheckpointSummary | null>;
   /** Ends now, without a last checkpoint; what happens to retained ones is the retention policy's. */
   cancel(): Promise<void>;
 }

@@ -5,7 +5,7 @@
  * - After an fsync that failed it is never repeated on that file: the kernel has dropped the pages and the second call would
  *   succeed. The file is abandoned with the checkpoint it was for.
  */
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { TidemarkError } from '../format/errors.ts';
 import type { FsPort } from './fs-port.ts';
 
@@ -161,4 +161,10 @@ export function listDirectory(fs: FsPort, path: string): string[] {
     if (isMissing(error)) return [];
     throw fileError('list', path, error);
   }
+}
+
+/** Removes a directory that holds files only. */
+export function removeDirectoryOfFiles(fs: FsPort, path: string): void {
+  for (const name of listDirectory(fs, path)) attempt('remove', join(path, name), () => fs.unlink(join(path, name)));
+  attempt('remove directory', path, () => fs.removeDirectory(path));
 }

@@ -109,6 +109,11 @@ export function isTemporaryFileName(name: string): boolean {
   return name.startsWith(TEMPORARY_FILE);
 }
 
+/** A checkpoint whose deletion has begun. */
+export function isRetiredDirectoryName(name: string): boolean {
+  return name.startsWith(DIRECTORY_IN_DELETION);
+}
+
 export function isTemporaryDirectoryName(name: string): boolean {
   return name.startsWith(DIRECTORY_IN_PUBLICATION) || name.startsWith(DIRECTORY_IN_DELETION);
 }

@@ -20,10 +20,11 @@
  */
 import { dirname, join } from 'node:path';
 import { TidemarkError } from '../format/errors.ts';
-import { encodeManifest, tablesOf, type Manifest } from '../format/manifest.ts';
-import { attempt, createDurably, ensureDirectory, errnoOf, fileError, isMissing, listDirectory, quietly, syncDirectory, withRegularFile, writeFully } from './files.ts';
+import { encodeManifest, type Manifest } from '../format/manifest.ts';
+import { attempt, createDurably, ensureDirectory, errnoOf, fileError, listDirectory, quietly, removeDirectoryOfFiles, syncDirectory, writeFully } from './files.ts';
 import type { FsPort } from './fs-port.ts';
-import { checkpointName, deletionName, manifestPath, parseCheckpointName, publicationName, sharedDirectory, tablePath, taskOwnedDirectory } from './paths.ts';
+import { checkpointName, deletionName, manifestPath, parseCheckpointName, publicationName, sharedDirectory, taskOwnedDirectory } from './paths.ts';
+import { findAbsentTables } from './table-presence.ts';
 
 /** Makes the directory of a job, with `shared/` and `taskowned/`. */
 export function prepareJobDirectory(fs: FsPort, jobDir: string): void {
@@ -98,18 +99,13 @@ function writeManifest(fs: FsPort, directory: string, manifest: Manifest): void 
 
 /** Step 1. A manifest must not be published with a table whose writing failed unnoticed. Hashes were computed from the bytes written. */
 function requireTables(fs: FsPort, directory: string, manifest: Manifest): void {
-  for (const { hash, sizeBytes } of tablesOf(manifest).values()) {
-    const path = tablePath(directory, hash);
-    let found: number;
-    try {
-      found = withRegularFile(fs, path, (_fd, size) => size);
-    } catch (error) {
-      if (!isMissing(error)) throw error;
-      throw new TidemarkError('ERR_FILE_MISSING', `Checkpoint ${manifest.checkpointId} is not published: its table ${path} does not exist.`, { cause: error, facts: { path, checkpointId: manifest.checkpointId } });
-    }
-    if (found !== sizeBytes) {
-      throw new TidemarkError('ERR_IO', `Checkpoint ${manifest.checkpointId} is not published: its table ${path} has ${found} bytes instead of ${sizeBytes}.`, { facts: { path, found, expected: sizeBytes } });
-    }
+  const { missing, wrongSize } = findAbsentTables(fs, directory, manifest);
+  const what = `Checkpoint ${manifest.checkpointId} is not published`;
+  if (missing.length > 0) {
+    throw new TidemarkError('ERR_FILE_MISSING', `${what}: of its tables, ${missing.join(', ')} do not exist. The next checkpoint writes them again.`, { facts: { path: missing[0], checkpointId: manifest.checkpointId } });
+  }
+  for (const { path, found, expected } of wrongSize) {
+    throw new TidemarkError('ERR_IO', `${what}: its table ${path} has ${found} bytes instead of ${expected}.`, { facts: { path, found, expected } });
   }
 }
 
@@ -131,12 +127,6 @@ function refuseWhenLaterExists(fs: FsPort, jobDir: string, checkpointId: number)
 /** Highest number of a checkpoint in a job's directory, 0 when there is none. A job that continues here must begin above it. */
 export function latestCheckpointId(fs: FsPort, jobDir: string): number {
   return listDirectory(fs, jobDir).reduce((latest, name) => Math.max(latest, parseCheckpointName(name) ?? 0), 0);
-}
-
-/** Removes a directory that holds files only. */
-export function removeDirectoryOfFiles(fs: FsPort, path: string): void {
-  for (const name of listDirectory(fs, path)) attempt('remove', join(path, name), () => fs.unlink(join(path, name)));
-  attempt('remove directory', path, () => fs.removeDirectory(path));
 }
 
 function fenced(path: string, reason: string, cause?: unknown): TidemarkError {

@@ -55,6 +55,23 @@ export function writeTable(fs: FsPort, directory: string, options: WriteTableOpt
   return { hash, sizeBytes: summary.sizeBytes, entries: summary.entries, tombstones: summary.tombstones, createdBy: options.createdBy };
 }
 
+/** A table and where it lies. */
+export interface LocatedTable {
+  readonly path: string;
+  readonly table: TableRef;
+}
+
+/** Opens tables for the length of a call, in the given order. */
+export function withTables<T>(fs: FsPort, tables: readonly LocatedTable[], use: (readers: readonly TableReader[]) => T): T {
+  const files: TableFile[] = [];
+  try {
+    for (const { path, table } of tables) files.push(TableFile.open(fs, path, table));
+    return use(files.map((file) => file.reader));
+  } finally {
+    for (const file of files) file.close();
+  }
+}
+
 /** A table that is open for reading. Close it. */
 export class TableFile {
   readonly path: string;
@@ -74,12 +91,11 @@ export class TableFile {
   /**
    * Opens a table that a manifest names. The size must be the manifest's; block checksums are verified as blocks are read.
    *
-   * @param directory  `shared/` of the job, or the savepoint's directory
-   * @param verify     also read the whole file and compare its hash with its name
+   * @param path    from `tablePath`
+   * @param verify  also read the whole file and compare its hash with its name
    * @throws TidemarkError ERR_FILE_MISSING, ERR_TABLE_CORRUPT, ERR_FORMAT_UNSUPPORTED, ERR_IO
    */
-  static open(fs: FsPort, directory: string, ref: Pick<TableRef, 'hash' | 'sizeBytes'>, verify = false): TableFile {
-    const path = tablePath(directory, ref.hash);
+  static open(fs: FsPort, path: string, ref: Pick<TableRef, 'hash' | 'sizeBytes'>, verify = false): TableFile {
     const { fd, sizeBytes } = openTable(fs, path);
     try {
       if (sizeBytes !== ref.sizeBytes) throw tableCorrupt(path, Math.min(sizeBytes, ref.sizeBytes), `the file has ${sizeBytes} bytes, its manifest says ${ref.sizeBytes}`);

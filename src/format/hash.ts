@@ -19,7 +19,7 @@ export const KEY_HASH_SEED = 0x71350a4d;
 export function hashKey(memory: Memory, at: number, length: number): number {
   const { u32 } = memory;
   let h = KEY_HASH_SEED;
-  let word = at >>> 2;
+  let word = at <= 0x7fffffff ? at >>> 2 : at / 4;
   const lastWord = word + (length >>> 2);
   for (; word < lastWord; word++) h = mixWord(h, u32[word]);
   const rest = length & 3;

@@ -2,17 +2,15 @@
 import type { Memory } from '../../format/memory.ts';
 
 /**
- * Shared memory of one map: what a thread needs to open it. Sent between threads by structured clone.
- * `log` and `control` live as long as the map; the index is replaced when it grows (`StateMap.handles()` then
- * returns new ones and `version` is larger).
+ * Shared memory of one map: what a thread needs to open it. Sent between threads by structured clone. All three are reserved
+ * at their largest size, committed as they are touched, and stay the same for the map's life.
  */
 export interface StateMapHandles {
+  /** Always 1: there is nothing that a thread could have an old version of. */
   readonly version: number;
   readonly control: SharedArrayBuffer;
   readonly log: SharedArrayBuffer;
   readonly index: SharedArrayBuffer;
-  /** The former index while its entries are still being moved to the new one. */
-  readonly oldIndex: SharedArrayBuffer | null;
 }
 
 export interface StateMapOptions {
@@ -28,6 +26,8 @@ export interface StateMapOptions {
    * collide in the index, and yet sort and move together.
    */
   readonly composite?: boolean;
+  /** Bytes in a segment, a power of two. By default a fixed size, smaller for low limits; tests use tiny ones. */
+  readonly segmentBytes?: number;
   /** For the error when the limit is reached: "state 'total' of operator 'x', subtask 3". */
   readonly label: string;
 }
@@ -91,7 +91,6 @@ export interface StateMap {
   rollback(epoch: number): void;
   /** Moves live entries out of sparse segments and frees them, for at most about `budgetMs`. True when there is more to do. */
   clean(budgetMs: number): boolean;
-  /** Moves part of the old index to the new one after growth; called by `upsert` too. */
   handles(): StateMapHandles;
 
   /** Addresses of all live entries, in log order. Allocates 4 bytes per entry. */

@@ -1,0 +1,141 @@
+/**
+ * Reads frozen regions of a state map, in any thread, while the owner goes on.
+ *
+ * What makes that sound: records of epochs that have ended do not change, except for `superseded` and `previous`, which the owner
+ * writes with Atomics and of which every value that may be met is right; a segment's `end` is published with Atomics at the
+ * mark, after the records before it; and no segment is used again while the reader is pinned.
+ */
+import { compareBytes } from '../../format/copy-bytes.ts';
+import type { Memory } from '../../format/memory.ts';
+import { sortByHash } from './radix-sort.ts';
+import { EPOCH, HASH, isTombstoneMeta, keyLengthOf, keyWordOf, META, PREVIOUS, storedValueLength, SUPERSEDED, unitsOf, valueUnit } from './record-layout.ts';
+import { SegmentTable } from './segment-table.ts';
+import type { DeltaReader, StateMapHandles } from './state-map.ts';
+import { memoryOf } from './state-memory.ts';
+
+/** Opens a reader. The map must be pinned (`pinReader`) from before the end of the turn that marked the region until the reader is done. */
+export function openDeltaReader(handles: StateMapHandles): DeltaReader {
+  return new LogDeltaReader(handles);
+}
+
+class LogDeltaReader implements DeltaReader {
+  readonly memory: Memory;
+  readonly #log: Int32Array;
+  readonly #segments: SegmentTable;
+
+  constructor(handles: StateMapHandles) {
+    this.memory = memoryOf(handles.log);
+    this.#log = this.memory.i32;
+    this.#segments = new SegmentTable(new Int32Array(handles.control));
+  }
+
+  collect(after: number, upTo: number): Uint32Array {
+    const found = new Found();
+    this.#scan(after, upTo, found);
+    return this.#sort(found);
+  }
+
+  collectFull(upTo: number): Uint32Array {
+    const found = new Found();
+    this.#scan(-1, upTo, found);
+    const log = this.#log;
+    found.keepIf((address) => !isTombstoneMeta(log[address * 2 + META]));
+    return this.#sort(found);
+  }
+
+  isTombstone(address: number): boolean {
+    return isTombstoneMeta(this.#log[address * 2 + META]);
+  }
+
+  previous(address: number, epoch: number): number {
+    const log = this.#log;
+    let version = address;
+    while (version !== 0 && log[version * 2 + EPOCH] > epoch) version = Atomics.load(log, version * 2 + PREVIOUS);
+    return version !== 0 && isTombstoneMeta(log[version * 2 + META]) ? 0 : version;
+  }
+
+  hashAt(address: number): number {
+    return this.#log[address * 2 + HASH] >>> 0;
+  }
+
+  keyAt(address: number): number {
+    return keyWordOf(address, this.#log[address * 2 + META]) * 4;
+  }
+
+  keyLength(address: number): number {
+    return keyLengthOf(this.#log[address * 2 + META]);
+  }
+
+  valueAt(address: number): number {
+    return valueUnit(this.#log, address) * 8;
+  }
+
+  valueLength(address: number): number {
+    return this.isTombstone(address) ? 0 : storedValueLength(this.#log, address);
+  }
+
+  /** Finds the records of epochs (after, upTo] that nothing in those epochs superseded. */
+  #scan(after: number, upTo: number, found: Found): void {
+    const log = this.#log;
+    const segments = this.#segments;
+    const { highWater } = segments;
+    for (let head = 0; head < highWater; head++) {
+      if (!segments.isHead(head) || segments.firstEpoch(head) > upTo || segments.lastEpoch(head) <= after) continue;
+      const end = segments.endOf(head);
+      for (let at = segments.startOf(head); at < end; at += unitsOf(log, at)) {
+        const epoch = log[at * 2 + EPOCH];
+        if (epoch <= after || epoch > upTo) continue;
+        const superseded = Atomics.load(log, at * 2 + SUPERSEDED);
+        if (superseded === 0 || superseded > upTo) found.push(log[at * 2 + HASH] >>> 0, at);
+      }
+    }
+  }
+
+  /** By hash, then by key bytes. */
+  #sort(found: Found): Uint32Array {
+    const { hashes, addresses } = sortByHash(found.hashes, found.addresses, found.count);
+    let from = 0;
+    for (let to = 1; to <= found.count; to++) {
+      if (to < found.count && hashes[to] === hashes[from]) continue;
+      if (to - from > 1) addresses.subarray(from, to).sort((a, b) => this.#compareKeys(a, b));
+      from = to;
+    }
+    return addresses.subarray(0, found.count);
+  }
+
+  #compareKeys(a: number, b: number): number {
+    return compareBytes(this.memory, this.keyAt(a), this.keyLength(a), this.memory, this.keyAt(b), this.keyLength(b));
+  }
+}
+
+/** Hashes and addresses of records, growing. */
+class Found {
+  hashes = new Uint32Array(1024);
+  addresses = new Uint32Array(1024);
+  count = 0;
+
+  push(hash: number, address: number): void {
+    if (this.count === this.hashes.length) this.#grow();
+    this.hashes[this.count] = hash;
+    this.addresses[this.count++] = address;
+  }
+
+  keepIf(isKept: (address: number) => boolean): void {
+    let kept = 0;
+    for (let i = 0; i < this.count; i++) {
+      if (!isKept(this.addresses[i])) continue;
+      this.hashes[kept] = this.hashes[i];
+      this.addresses[kept++] = this.addresses[i];
+    }
+    this.count = kept;
+  }
+
+  #grow(): void {
+    const hashes = new Uint32Array(this.count * 2);
+    const addresses = new Uint32Array(this.count * 2);
+    hashes.set(this.hashes);
+    addresses.set(this.addresses);
+    this.hashes = hashes;
+    this.addresses = addresses;
+  }
+}

@@ -1,0 +1,514 @@
+/**
+ * The keyed state map: a fold-over log in shared memory (after FASTER; Chandramouli et al., SIGMOD 2018), with a hash index.
+ *
+ *     index                    log
+ *     hash, address ------->   [hash previous epoch superseded meta | key | value]  newest version, mutable in its epoch
+ *                                     |
+ *                                     v
+ *                              [hash previous epoch superseded meta | key | value]  older version, frozen
+ *
+ * A record is mutable while its epoch is the map's; `mark` begins the next epoch, and with that everything is frozen: an update
+ * then copies the record to the tail of the log. So the records of an epoch are the entries that changed in it, with their final values,
+ * and another thread can write them to a file (`DeltaReader`) while this one goes on.
+ *
+ * Threading: one thread at a time holds the lease of a map and calls the methods of this class. All that it changes stands in the shared
+ * buffers, nothing in this object, so an object opened earlier in another thread is up to date as soon as that thread holds
+ * the lease. Handing the lease over is the caller's: the old holder must end with a releasing Atomics operation (or a message) and
+ * the new one begin with the acquiring one. A holder that dies in the middle of an operation leaves memory that is not to be trusted.
+ *
+ * Addresses: what `find` returns is valid until the next call that may change the map; what `upsert` returns, the address of a record of the
+ * current epoch, until the next `mark`, `clean` or `rollback`, or until the same key gets a value of another length or is deleted.
+ *
+ * Invariants:
+ * - The index points at the newest version of each key, tombstones included, and at nothing else.
+ * - Per key and epoch at most one record is not dead; `previous` leads through older and older epochs, and is valid for as long as the
+ *   record's own epoch is newer than the last completed one.
+ * - `size` and `liveUnits` count the newest versions that are no tombstones.
+ * - An operation that fails for lack of room has changed nothing.
+ *
+ * Layouts: record-layout.ts, control-layout.ts, segment-table.ts, index-table.ts.
+ */
+import { assert } from '../../format/assert.ts';
+import { copyBytes } from '../../format/copy-bytes.ts';
+import { TidemarkError } from '../../format/errors.ts';
+import { Memory } from '../../format/memory.ts';
+import { StateCleaner } from './cleaner.ts';
+import { COMPLETED, CURRENT_EPOCH, IN_USE, INDEX_MASK, INDEX_MODE, LIVE_UNITS, NEXT_MASK, SEARCH_WANTED, SIZE } from './control-layout.ts';
+import { GIVEN } from './index-table.ts';
+import {
+  copyUnits,
+  DEAD,
+  EPOCH,
+  HASH,
+  headUnits,
+  isTombstoneMeta,
+  KEY,
+  keyEquals,
+  keyLengthOf,
+  keyWordOf,
+  MAX_KEY_BYTES,
+  MAX_SHORT_VALUE_BYTES,
+  MAX_VALUE_BYTES,
+  META,
+  metaOf,
+  PREVIOUS,
+  recordUnits,
+  SUPERSEDED,
+  storedValueLength,
+  unitsOf,
+  valueUnit,
+  withoutTombstone,
+  withTombstone,
+  wordOf,
+  writeHead,
+  zeroUnits,
+} from './record-layout.ts';
+import { rollBack } from './rollback.ts';
+import { OPEN } from './segment-table.ts';
+import type { StateMap, StateMapHandles, StateMapOptions } from './state-map.ts';
+import { reserveStateMemory, StateMemory } from './state-memory.ts';
+
+export { pinReader, unpinReader } from './reader-pins.ts';
+
+/** Segments that only the cleaner may take, so that a full map can still be cleaned. */
+const CLEANER_RESERVE = 1;
+/** Keys whose index slots and records are touched together. 64 to 256 are equally fast. */
+const BATCH = 128;
+/** Homes of a growing index that a batch moves first: 30 microseconds. */
+const HOMES_PER_BATCH = 4096;
+
+/**
+ * Creates a map. Its memory is reserved, not committed, so a high limit costs nothing.
+ *
+ * @throws TidemarkError ERR_STATE_MEMORY_LIMIT when the machine refuses even a small reservation
+ */
+export function createStateMap(options: StateMapOptions): StateMap {
+  return new LogStateMap(reserveStateMemory(options), options.label);
+}
+
+/** Opens a map that another thread created or opened. A few microseconds; needs no lease. */
+export function openStateMap(handles: StateMapHandles, options: Pick<StateMapOptions, 'label'>): StateMap {
+  return new LogStateMap(handles, options.label);
+}
+
+class LogStateMap implements StateMap {
+  readonly memory: Memory;
+  created = false;
+
+  readonly #map: StateMemory;
+  readonly #cleaner: StateCleaner;
+  readonly #label: string;
+  readonly #ctl: Int32Array;
+  readonly #log: Int32Array;
+  readonly #slots: Int32Array;
+  /** What touching memory read: written so that the reads are not optimised away. */
+  #touched = 0;
+  /** One key of `upsertWords`, for the general path. */
+  readonly #key = Memory.local(8);
+
+  constructor(handles: StateMapHandles, label: string) {
+    this.#map = new StateMemory(handles);
+    this.#cleaner = new StateCleaner(this.#map);
+    this.#label = label;
+    this.memory = this.#map.memory;
+    this.#ctl = this.#map.ctl;
+    this.#log = this.#map.log;
+    this.#slots = this.#map.index.slots;
+  }
+
+  get size(): number {
+    return this.#ctl[SIZE];
+  }
+
+  get usedBytes(): number {
+    return this.#ctl[IN_USE] * this.#map.segments.units * 8;
+  }
+
+  get liveBytes(): number {
+    return this.#ctl[LIVE_UNITS] * 8;
+  }
+
+  get epoch(): number {
+    return this.#ctl[CURRENT_EPOCH];
+  }
+
+  handles(): StateMapHandles {
+    return this.#map.handles;
+  }
+
+  find(hash: number, from: Memory, at: number, length: number): number {
+    const address = this.#slots[this.#search(this.#indexHash(hash, from, at, length), from.i32, wordOf(at), length) * 2 + 1];
+    return address !== 0 && isTombstoneMeta(this.#log[address * 2 + META]) ? 0 : address;
+  }
+
+  upsert(hash: number, from: Memory, at: number, length: number, valueLength: number): number {
+    const indexHash = this.#indexHash(hash, from, at, length);
+    const slot = this.#search(indexHash, from.i32, wordOf(at), length);
+    const found = this.#slots[slot * 2 + 1];
+    const address = found === 0 ? this.#insert(slot, indexHash, hash, from, at, length, valueLength) : this.#update(slot, found, valueLength);
+    if (address !== 0) return address;
+    // There was no room in the open segment, or no good slot. Both change what was found, so begin anew.
+    this.#makeRoom(slot, indexHash, recordUnits(length, valueLength));
+    return this.upsert(hash, from, at, length, valueLength);
+  }
+
+  delete(hash: number, from: Memory, at: number, length: number): boolean {
+    const slot = this.#search(this.#indexHash(hash, from, at, length), from.i32, wordOf(at), length);
+    const address = this.#slots[slot * 2 + 1];
+    if (address === 0 || isTombstoneMeta(this.#log[address * 2 + META])) return false;
+    if (this.#bury(slot, address)) return true;
+    this.#openTail(recordUnits(length, 0));
+    return this.delete(hash, from, at, length);
+  }
+
+  valueAt(address: number): number {
+    return valueUnit(this.#log, address) * 8;
+  }
+
+  valueLength(address: number): number {
+    return storedValueLength(this.#log, address);
+  }
+
+  keyAt(address: number): number {
+    return keyWordOf(address, this.#log[address * 2 + META]) * 4;
+  }
+
+  keyLength(address: number): number {
+    return keyLengthOf(this.#log[address * 2 + META]);
+  }
+
+  hashAt(address: number): number {
+    return this.#log[address * 2 + HASH] >>> 0;
+  }
+
+  prefetch(hashes: Uint32Array, count: number): number {
+    const log = this.#log;
+    const slots = this.#slots;
+    const { index } = this.#map;
+    let touched = 0;
+    for (let i = 0; i < count; i++) touched ^= slots[index.home(hashes[i] | 0) * 2];
+    for (let i = 0; i < count; i++) {
+      const hash = hashes[i] | 0;
+      let at = index.home(hash) * 2;
+      while (slots[at + 1] !== 0 && slots[at] !== hash) at += 2;
+      touched ^= log[slots[at + 1] * 2 + META];
+    }
+    return touched;
+  }
+
+  upsertWords(hashes: Uint32Array, keys: Uint32Array, words: 1 | 2, count: number, valueLength: number, addresses: Uint32Array): void {
+    const ctl = this.#ctl;
+    const { index } = this.#map;
+    const key = this.#key;
+    for (let from = 0; from < count; from += BATCH) {
+      const to = Math.min(from + BATCH, count);
+      if (index.growing) index.grow(HOMES_PER_BATCH);
+      const plain = ctl[INDEX_MODE] === GIVEN && ctl[NEXT_MASK] === ctl[INDEX_MASK] && valueLength <= MAX_SHORT_VALUE_BYTES;
+      if (plain) this.#touched ^= findMutable(this.#slots, this.#log, ctl[INDEX_MASK], ctl[CURRENT_EPOCH], metaOf(words * 4, valueLength), hashes, keys, words, from, to, addresses);
+      else addresses.fill(0, from, to);
+      for (let i = from; i < to; i++) {
+        if (addresses[i] !== 0) continue;
+        if (words === 1) key.u32[0] = keys[i];
+        else {
+          key.u32[0] = keys[i * 2];
+          key.u32[1] = keys[i * 2 + 1];
+        }
+        addresses[i] = this.upsert(hashes[i], key, 0, words * 4, valueLength);
+      }
+    }
+  }
+
+  mark(nextEpoch: number): void {
+    const { tail, cleanTail } = this.#map;
+    assert(nextEpoch > this.#ctl[CURRENT_EPOCH], 'epochs grow');
+    tail.publish();
+    cleanTail.publish();
+    this.#ctl[CURRENT_EPOCH] = nextEpoch;
+  }
+
+  complete(epoch: number): void {
+    const ctl = this.#ctl;
+    assert(epoch < ctl[CURRENT_EPOCH], 'only an epoch that has ended can be complete');
+    if (epoch <= ctl[COMPLETED]) return;
+    ctl[COMPLETED] = epoch;
+    ctl[SEARCH_WANTED] = 1;
+  }
+
+  rollback(epoch: number): void {
+    this.#cleaner.reset();
+    rollBack(this.#map, epoch);
+  }
+
+  clean(budgetMs: number): boolean {
+    const { index } = this.#map;
+    const deadlineMs = performance.now() + budgetMs;
+    while (index.growing) {
+      index.grow(HOMES_PER_BATCH);
+      if (performance.now() >= deadlineMs) return true;
+    }
+    return this.#cleaner.run(deadlineMs);
+  }
+
+  addresses(): Uint32Array {
+    const log = this.#log;
+    const { segments } = this.#map;
+    const result = new Uint32Array(this.size);
+    const { highWater } = segments;
+    let count = 0;
+    for (let head = 0; head < highWater; head++) {
+      if (!segments.isHead(head)) continue;
+      const end = this.#map.endOf(head);
+      for (let at = segments.startOf(head); at < end; at += unitsOf(log, at)) {
+        if (log[at * 2 + SUPERSEDED] === 0 && !isTombstoneMeta(log[at * 2 + META])) result[count++] = at;
+      }
+    }
+    assert(count === result.length, 'every live entry has one newest version');
+    return result;
+  }
+
+  load(hash: number, from: Memory, keyAt: number, keyLength: number, valueFrom: Memory, valueAt: number, valueLength: number): void {
+    const ctl = this.#ctl;
+    const log = this.#log;
+    const { index, segments, cleanTail } = this.#map;
+    checkLengths(keyLength, valueLength, this.#label);
+    const units = recordUnits(keyLength, valueLength);
+    const epoch = ctl[CURRENT_EPOCH] - 1;
+    const address = cleanTail.take(units);
+    if (address === 0) {
+      if (!cleanTail.open(units, CLEANER_RESERVE, epoch, epoch)) throw this.#limitError(units);
+      this.load(hash, from, keyAt, keyLength, valueFrom, valueAt, valueLength);
+      return;
+    }
+    segments.widenEpochs(cleanTail.segment, epoch);
+    writeHead(log, address, hash, 0, epoch, metaOf(keyLength, valueLength), valueLength, from.i32, wordOf(keyAt));
+    const value = valueUnit(log, address);
+    if ((valueLength & 7) !== 0) zeroUnits(log, value + (valueLength >>> 3), 1);
+    copyBytes(valueFrom, valueAt, this.memory, value * 8, valueLength);
+    let indexHash = index.hashOfRecord(address);
+    let slot = emptySlot(this.#slots, index.home(indexHash));
+    if (index.isFlooded(indexHash, slot)) {
+      index.rekey();
+      indexHash = index.hashOfRecord(address);
+      slot = emptySlot(this.#slots, index.home(indexHash));
+    }
+    index.fill(slot, indexHash, address);
+    this.#count(units, 1);
+  }
+
+  #indexHash(hash: number, from: Memory, at: number, length: number): number {
+    return this.#ctl[INDEX_MODE] === GIVEN ? hash | 0 : this.#map.index.hashOf(hash, from, at, length);
+  }
+
+  /** Slot of a key, or the empty slot where it belongs. */
+  #search(indexHash: number, words: Int32Array, word: number, length: number): number {
+    const slots = this.#slots;
+    const log = this.#log;
+    for (let slot = this.#map.index.home(indexHash); ; slot++) {
+      const address = slots[slot * 2 + 1];
+      if (address === 0 || (slots[slot * 2] === indexHash && keyEquals(log, address, words, word, length))) return slot;
+    }
+  }
+
+  /** Adds a key that is absent. Returns 0, having changed nothing, when there is no room or the slot is too far from its home. */
+  #insert(slot: number, indexHash: number, hash: number, from: Memory, at: number, length: number, valueLength: number): number {
+    const log = this.#log;
+    const { index, tail } = this.#map;
+    checkLengths(length, valueLength, this.#label);
+    if (index.isFlooded(indexHash, slot)) return 0;
+    const units = recordUnits(length, valueLength);
+    const address = tail.take(units);
+    if (address === 0) return 0;
+    writeHead(log, address, hash, 0, this.#ctl[CURRENT_EPOCH], metaOf(length, valueLength), valueLength, from.i32, wordOf(at));
+    this.#zeroValue(address, 0, units);
+    index.fill(slot, indexHash, address);
+    this.#count(units, 1);
+    this.created = true;
+    return address;
+  }
+
+  /** Makes the newest version of a key mutable and as long as wanted. Returns 0, having changed nothing, when there is no room. */
+  #update(slot: number, address: number, valueLength: number): number {
+    const ctl = this.#ctl;
+    const log = this.#log;
+    const word = address * 2;
+    const meta = log[word + META];
+    const epoch = ctl[CURRENT_EPOCH];
+    const isOfEpoch = log[word + EPOCH] === epoch;
+    if (isOfEpoch && storedValueLength(log, address) === valueLength) {
+      this.created = isTombstoneMeta(meta);
+      if (this.created) this.#revive(address);
+      return address;
+    }
+    return this.#copy(slot, address, valueLength, isOfEpoch);
+  }
+
+  /** Turns a tombstone that was written in place, in this epoch, into an entry again. */
+  #revive(address: number): void {
+    const log = this.#log;
+    const units = unitsOf(log, address);
+    log[address * 2 + META] = withoutTombstone(log[address * 2 + META]);
+    this.#zeroValue(address, 0, units);
+    this.#map.segments.unretire(address, units);
+    this.#count(units, 1);
+  }
+
+  /** Copies the newest version of a key to the tail, with a value of another length perhaps. */
+  #copy(slot: number, address: number, valueLength: number, isOfEpoch: boolean): number {
+    const log = this.#log;
+    const { segments, tail } = this.#map;
+    const word = address * 2;
+    const meta = log[word + META];
+    const keyLength = keyLengthOf(meta);
+    checkLengths(keyLength, valueLength, this.#label);
+    const units = recordUnits(keyLength, valueLength);
+    const copy = tail.take(units);
+    if (copy === 0) return 0;
+
+    const epoch = this.#ctl[CURRENT_EPOCH];
+    const wasTombstone = isTombstoneMeta(meta);
+    // A version of this epoch is of no use to anyone any more: the copy takes its place in the chain.
+    const previous = isOfEpoch ? log[word + PREVIOUS] : address;
+    writeHead(log, copy, log[word + HASH], previous, epoch, metaOf(keyLength, valueLength), valueLength, log, keyWordOf(address, meta));
+    const kept = wasTombstone ? 0 : Math.min(storedValueLength(log, address), valueLength);
+    copyUnits(log, valueUnit(log, address), valueUnit(log, copy), (kept + 7) >>> 3);
+    this.#zeroValue(copy, kept, units);
+
+    const oldUnits = unitsOf(log, address);
+    Atomics.store(log, word + SUPERSEDED, isOfEpoch ? DEAD : epoch);
+    if (!wasTombstone) {
+      if (isOfEpoch) segments.bury(address, oldUnits);
+      else segments.retire(address, oldUnits, epoch);
+      this.#count(oldUnits, -1);
+    }
+    this.#slots[slot * 2 + 1] = copy;
+    this.#count(units, 1);
+    this.created = wasTombstone;
+    return copy;
+  }
+
+  /** Zeroes the value of a record of `units` units from byte `from` on, padding included. */
+  #zeroValue(address: number, from: number, units: number): void {
+    const value = valueUnit(this.#log, address);
+    const whole = value + ((from + 7) >>> 3);
+    zeroUnits(this.#log, whole, address + units - whole);
+    if ((from & 7) !== 0) this.memory.u8.fill(0, value * 8 + from, whole * 8);
+  }
+
+  /** Deletes the newest version of a key. False, having changed nothing, when there is no room for a tombstone. */
+  #bury(slot: number, address: number): boolean {
+    const log = this.#log;
+    const { segments, index, tail } = this.#map;
+    const word = address * 2;
+    const meta = log[word + META];
+    const units = unitsOf(log, address);
+    const epoch = this.#ctl[CURRENT_EPOCH];
+    if (log[word + EPOCH] !== epoch) {
+      const keyLength = keyLengthOf(meta);
+      const tombstone = tail.take(recordUnits(keyLength, 0));
+      if (tombstone === 0) return false;
+      writeHead(log, tombstone, log[word + HASH], address, epoch, withTombstone(metaOf(keyLength, 0)), 0, log, keyWordOf(address, meta));
+      Atomics.store(log, word + SUPERSEDED, epoch);
+      segments.retire(address, units, epoch);
+      segments.retire(tombstone, recordUnits(keyLength, 0), epoch);
+      segments.noteTombstone(tombstone);
+      this.#slots[slot * 2 + 1] = tombstone;
+    } else if (log[word + PREVIOUS] !== 0) {
+      log[word + META] = withTombstone(meta);
+      segments.retire(address, units, epoch);
+      segments.noteTombstone(address);
+    } else {
+      // No epoch that has ended knows this key.
+      index.remove(slot);
+      Atomics.store(log, word + SUPERSEDED, DEAD);
+      segments.bury(address, units);
+    }
+    this.#count(units, -1);
+    return true;
+  }
+
+  #count(units: number, sign: 1 | -1): void {
+    this.#ctl[SIZE] += sign;
+    this.#ctl[LIVE_UNITS] += sign * units;
+  }
+
+  #makeRoom(slot: number, indexHash: number, units: number): void {
+    const { index } = this.#map;
+    if (this.#slots[slot * 2 + 1] === 0 && index.isFlooded(indexHash, slot)) index.rekey();
+    else this.#openTail(units);
+  }
+
+  /** Opens a segment with room for `units` units, emptying others if there is none. */
+  #openTail(units: number): void {
+    const { tail } = this.#map;
+    const epoch = this.#ctl[CURRENT_EPOCH];
+    while (!tail.open(units, CLEANER_RESERVE, epoch, OPEN)) if (!this.#cleaner.emptyOne() && !tail.open(units, CLEANER_RESERVE, epoch, OPEN)) throw this.#limitError(units);
+  }
+
+  #limitError(units: number): TidemarkError {
+    const limitBytes = this.#map.segments.count * this.#map.segments.units * 8;
+    const { usedBytes, liveBytes } = this;
+    const facts = { label: this.#label, neededBytes: units * 8, usedBytes, liveBytes, limitBytes, entries: this.size };
+    return new TidemarkError(
+      'ERR_STATE_MEMORY_LIMIT',
+      `No room for ${units * 8} bytes more in ${this.#label}: ${usedBytes} of ${limitBytes} bytes are in use, ${liveBytes} of them by ${this.size} live entries. ` +
+        'Raise state.memory.limit, raise the parallelism so that each subtask holds fewer keys, or delete what is no longer needed.',
+      { facts },
+    );
+  }
+}
+
+/**
+ * For keys of one or two words: writes the address of each key's record where that is of this epoch and of the right shape, and 0
+ * where `upsert` must look. Four plain loops, so that the cache misses of many keys overlap: 2^20 keys with 8-byte values take
+ * TBD ns each instead of TBD.
+ */
+function findMutable(
+  slots: Int32Array,
+  log: Int32Array,
+  mask: number,
+  epoch: number,
+  meta: number,
+  hashes: Uint32Array,
+  keys: Uint32Array,
+  words: 1 | 2,
+  from: number,
+  to: number,
+  addresses: Uint32Array,
+): number {
+  let touched = 0;
+  for (let i = from; i < to; i++) touched ^= slots[(hashes[i] & mask) * 2];
+  for (let i = from; i < to; i++) {
+    const hash = hashes[i] | 0;
+    let at = (hash & mask) * 2;
+    while (slots[at] !== hash && slots[at + 1] !== 0) at += 2;
+    addresses[i] = slots[at + 1];
+  }
+  for (let i = from; i < to; i++) touched ^= log[addresses[i] * 2 + META];
+  if (words === 1) {
+    for (let i = from; i < to; i++) {
+      const at = addresses[i] * 2;
+      if (log[at + KEY] !== (keys[i] | 0) || log[at + EPOCH] !== epoch || log[at + META] !== meta) addresses[i] = 0;
+    }
+    return touched;
+  }
+  for (let i = from; i < to; i++) {
+    const at = addresses[i] * 2;
+    const isKey = log[at + KEY] === (keys[i * 2] | 0) && log[at + KEY + 1] === (keys[i * 2 + 1] | 0);
+    if (!isKey || log[at + EPOCH] !== epoch || log[at + META] !== meta) addresses[i] = 0;
+  }
+  return touched;
+}
+
+function emptySlot(slots: Int32Array, home: number): number {
+  let slot = home;
+  while (slots[slot * 2 + 1] !== 0) slot++;
+  return slot;
+}
+
+function checkLengths(keyLength: number, valueLength: number, label: string): void {
+  if (keyLength <= MAX_KEY_BYTES && valueLength <= MAX_VALUE_BYTES) return;
+  const [what, length, limit] = keyLength > MAX_KEY_BYTES ? ['key', keyLength, MAX_KEY_BYTES] : ['value', valueLength, MAX_VALUE_BYTES];
+  throw new TidemarkError('ERR_RECORD_TOO_LARGE', `A ${what} of ${length} bytes is too large for ${label}: at most ${limit} bytes are allowed. Split it, or keep it outside and store a reference.`, {
+    facts: { label, what, length, limit },
+  });
+}

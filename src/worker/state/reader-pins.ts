@@ -1,0 +1,26 @@
+/**
+ * Pins: while a reader of a frozen region is pinned no segment that it may see is used again.
+ *
+ * Pin while holding the lease or between turns, before the turn that marked the region ends; unpin from any thread. A pin that is never
+ * taken back keeps freed segments from being used again until the map's limit is reached, so unpin in a `finally`.
+ */
+import { FULL_PINS, PINS } from './control-layout.ts';
+import type { StateMapHandles } from './state-map.ts';
+
+/** `full` for `collectFull`, which also stops the cleaner. */
+export type PinKind = 'delta' | 'full';
+
+export function pinReader(handles: StateMapHandles, kind: PinKind = 'delta'): void {
+  addPins(handles, kind, 1);
+}
+
+/** @param kind  the same as for `pinReader` */
+export function unpinReader(handles: StateMapHandles, kind: PinKind = 'delta'): void {
+  addPins(handles, kind, -1);
+}
+
+function addPins(handles: StateMapHandles, kind: PinKind, count: number): void {
+  const ctl = new Int32Array(handles.control);
+  if (kind === 'full') Atomics.add(ctl, FULL_PINS, count);
+  Atomics.add(ctl, PINS, count);
+}

@@ -1,0 +1,135 @@
+/** The shared memory of one map, opened in this thread: views, and the objects that know how to read them. No state of its own. */
+import { assert } from '../../format/assert.ts';
+import { TidemarkError } from '../../format/errors.ts';
+import { Memory } from '../../format/memory.ts';
+import {
+  CLEAN_TAIL,
+  COMPLETED,
+  CONTROL_MAGIC,
+  controlBytes,
+  CURRENT_EPOCH,
+  INDEX_MASK,
+  INDEX_MODE,
+  MAGIC,
+  MAX_SLOTS,
+  NEXT_MASK,
+  SEGMENT_COUNT,
+  SEGMENT_SHIFT,
+  TAIL,
+} from './control-layout.ts';
+import { GIVEN, IndexTable, indexBytes, slotsFor, WHOLE_KEY } from './index-table.ts';
+import { LogTail } from './log-tail.ts';
+import { recordUnits } from './record-layout.ts';
+import { SegmentTable } from './segment-table.ts';
+import type { StateMapHandles, StateMapOptions } from './state-map.ts';
+
+/** Addresses of units are below 2^30, so that indices of words are below 2^31. */
+const MAX_LOG_BYTES = 2 ** 33 - 8;
+/** The index is indexed by slot * 2 + 1, which must stay a small integer too. */
+const MAX_INDEX_SLOTS = 2 ** 29;
+/**
+ * Bytes in a segment. Small maps live in two or three segments; 64 KiB to 1 MiB made no difference to the speed of updates or
+ * cleaning, so small it is. Maps with a low limit have smaller segments still, to have enough of them to clean.
+ */
+const SEGMENT_BYTES = 128 * 1024;
+const MIN_SEGMENT_BYTES = 1024;
+const MIN_SEGMENTS = 32;
+
+export class StateMemory {
+  readonly handles: StateMapHandles;
+  readonly memory: Memory;
+  readonly log: Int32Array;
+  readonly ctl: Int32Array;
+  readonly segments: SegmentTable;
+  readonly index: IndexTable;
+  readonly tail: LogTail;
+  readonly cleanTail: LogTail;
+
+  constructor(handles: StateMapHandles) {
+    this.handles = handles;
+    this.ctl = new Int32Array(handles.control);
+    assert(this.ctl[MAGIC] === CONTROL_MAGIC, 'the handles are those of a state map');
+    this.memory = memoryOf(handles.log);
+    this.log = this.memory.i32;
+    this.segments = new SegmentTable(this.ctl);
+    this.index = new IndexTable(this.ctl, new Int32Array(handles.index), this.memory);
+    this.tail = new LogTail(this.segments, TAIL);
+    this.cleanTail = new LogTail(this.segments, CLEAN_TAIL);
+  }
+
+  /** Unit after the last record of a segment, as the owner sees it: what is not published yet included. */
+  endOf(head: number): number {
+    if (head === this.tail.segment) return this.tail.position;
+    if (head === this.cleanTail.segment) return this.cleanTail.position;
+    return this.segments.endOf(head);
+  }
+}
+
+/** Views over the log, shared by all openings of it in this thread: making them costs a microsecond, a turn may open many maps. */
+const memories = new WeakMap<SharedArrayBuffer, Memory>();
+
+export function memoryOf(log: SharedArrayBuffer): Memory {
+  let memory = memories.get(log);
+  if (memory === undefined) {
+    memory = new Memory(log);
+    memories.set(log, memory);
+  }
+  return memory;
+}
+
+/**
+ * Reserves the memory of a new map. When the machine refuses the size asked for, half of it is tried, and so on.
+ *
+ * @throws TidemarkError ERR_STATE_MEMORY_LIMIT when not even one megabyte can be had
+ */
+export function reserveStateMemory(options: StateMapOptions): StateMapHandles {
+  assert(options.epoch >= 1, 'epochs count from 1');
+  const wanted = Math.min(options.limitBytes, MAX_LOG_BYTES);
+  let limit = wanted;
+  for (;;) {
+    try {
+      return reserve(limit, options);
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      if (limit < 2 ** 20) throw refused(wanted, options.label, cause);
+      limit = Math.floor(limit / 2);
+    }
+  }
+}
+
+function reserve(limit: number, options: StateMapOptions): StateMapHandles {
+  const segmentBytes = options.segmentBytes ?? segmentBytesFor(limit);
+  assert(Number.isInteger(Math.log2(segmentBytes)) && segmentBytes >= MIN_SEGMENT_BYTES, 'segments are a power of two, at least 1 KiB');
+  const segmentCount = Math.max(Math.floor(limit / segmentBytes), 2);
+  const log = new SharedArrayBuffer(segmentCount * segmentBytes);
+  memoryOf(log); // Node 20 cannot view more than 4 GiB as bytes: a RangeError here, as above.
+  const mostEntries = (segmentCount * segmentBytes) / 8 / recordUnits(0, 0);
+  const maxSlots = Math.min(Math.max(slotsFor(mostEntries), slotsFor(options.expectedEntries ?? 0)), MAX_INDEX_SLOTS);
+  const index = new SharedArrayBuffer(indexBytes(maxSlots));
+  const control = new SharedArrayBuffer(controlBytes(segmentCount));
+
+  const ctl = new Int32Array(control);
+  ctl[MAGIC] = CONTROL_MAGIC;
+  ctl[SEGMENT_SHIFT] = Math.log2(segmentBytes / 8);
+  ctl[SEGMENT_COUNT] = segmentCount;
+  ctl[MAX_SLOTS] = maxSlots;
+  ctl[CURRENT_EPOCH] = options.epoch;
+  ctl[COMPLETED] = options.epoch - 1;
+  ctl[INDEX_MODE] = options.composite === true ? WHOLE_KEY : GIVEN;
+  ctl[INDEX_MASK] = Math.min(slotsFor(options.expectedEntries ?? 0), maxSlots) - 1;
+  ctl[NEXT_MASK] = ctl[INDEX_MASK];
+  return { version: 1, control, log, index };
+}
+
+function segmentBytesFor(limit: number): number {
+  let bytes = SEGMENT_BYTES;
+  while (bytes > MIN_SEGMENT_BYTES && bytes * MIN_SEGMENTS > limit) bytes /= 2;
+  return bytes;
+}
+
+function refused(bytes: number, label: string, cause: unknown): TidemarkError {
+  return new TidemarkError('ERR_STATE_MEMORY_LIMIT', `The machine refuses to reserve any of ${bytes} bytes of address space for ${label}. Close other programs, or lower state.memory.limit.`, {
+    cause,
+    facts: { label, limitBytes: bytes },
+  });
+}

@@ -1,0 +1,183 @@
+/**
+ * A state map and what it must contain, side by side. Every operation goes to both; the model keeps a copy of its content at each mark, so
+ * deltas, full scans and rollbacks can be compared with it.
+ */
+import { expect } from 'vitest';
+
+import { hashKey } from '../../src/format/hash.ts';
+import { Memory } from '../../src/format/memory.ts';
+import { openDeltaReader } from '../../src/worker/state/delta-reader.ts';
+import { createStateMap, openStateMap, pinReader, unpinReader } from '../../src/worker/state/log-state-map.ts';
+import type { DeltaReader, StateMap, StateMapOptions } from '../../src/worker/state/state-map.ts';
+
+export interface Key {
+  readonly hash: number;
+  readonly length: number;
+  readonly text: string;
+}
+
+const scratch = Memory.local(128 * 1024);
+
+/** Puts a key into the scratch memory, padded with zero bytes. */
+function put(text: string): number {
+  const length = scratch.buf.write(text, 0, 'latin1');
+  scratch.u8.fill(0, length, length + 8);
+  return length;
+}
+
+export function keyOf(text: string, hash?: number): Key {
+  const length = put(text);
+  return { text, length, hash: hash ?? hashKey(scratch, 0, length) };
+}
+
+/** Reads a whole entry as text: what the model stores. */
+function read(map: StateMap | DeltaReader, address: number): { key: string; value: string } {
+  const { buf } = map.memory;
+  const keyAt = map.keyAt(address);
+  const valueAt = map.valueAt(address);
+  expect(keyAt % 4).toBe(0);
+  expect(valueAt % 8).toBe(0);
+  return {
+    key: buf.latin1Slice(keyAt, keyAt + map.keyLength(address)),
+    value: buf.latin1Slice(valueAt, valueAt + map.valueLength(address)),
+  };
+}
+
+export class Model {
+  map: StateMap;
+  readonly options: StateMapOptions;
+  readonly content = new Map<string, string>();
+  /** Content at the end of each epoch that can still be gone back to, or read. */
+  readonly ended = new Map<number, Map<string, string>>();
+  readonly hashes = new Map<string, number>();
+  completed: number;
+
+  constructor(options: Partial<StateMapOptions> = {}) {
+    this.options = { limitBytes: 1 << 20, segmentBytes: 1024, epoch: 1, label: 'test', ...options };
+    this.map = createStateMap(this.options);
+    this.completed = this.options.epoch - 1;
+    this.ended.set(this.completed, new Map());
+  }
+
+  /** Writes a value, over what an earlier value of the same length holds. */
+  set(key: Key, value: string): void {
+    const { map } = this;
+    put(key.text);
+    this.hashes.set(key.text, key.hash);
+    const address = map.upsert(key.hash, scratch, 0, key.length, value.length);
+    const old = this.content.get(key.text);
+    expect(map.created).toBe(old === undefined);
+    // What was there must have come along, up to the shorter length; the rest is zero.
+    const expected = (old ?? '').slice(0, value.length).padEnd(value.length, '\0');
+    expect(read(map, address)).toEqual({ key: key.text, value: expected });
+    map.memory.buf.write(value, map.valueAt(address), 'latin1');
+    this.content.set(key.text, value);
+  }
+
+  delete(key: Key): void {
+    put(key.text);
+    expect(this.map.delete(key.hash, scratch, 0, key.length)).toBe(this.content.delete(key.text));
+  }
+
+  get(key: Key): void {
+    put(key.text);
+    const address = this.map.find(key.hash, scratch, 0, key.length);
+    expect(address === 0 ? undefined : read(this.map, address).value).toBe(this.content.get(key.text));
+  }
+
+  mark(): void {
+    this.ended.set(this.map.epoch, new Map(this.content));
+    this.map.mark(this.map.epoch + 1);
+  }
+
+  complete(epoch: number): void {
+    this.map.complete(epoch);
+    this.completed = epoch;
+    for (const ended of this.ended.keys()) if (ended < epoch) this.ended.delete(ended);
+  }
+
+  rollback(epoch: number): void {
+    this.map.rollback(epoch);
+    this.content.clear();
+    for (const [key, value] of this.ended.get(epoch)!) this.content.set(key, value);
+    for (const ended of this.ended.keys()) if (ended > epoch) this.ended.delete(ended);
+    expect(this.map.epoch).toBe(epoch + 1);
+  }
+
+  reopen(): void {
+    this.map = openStateMap(structuredClone(this.map.handles()), this.options);
+  }
+
+  /** Compares the delta (after, upTo] with the difference between the two contents, and the older versions with the older content. */
+  checkDelta(after: number, upTo: number): void {
+    const before = this.ended.get(after)!;
+    const then = this.ended.get(upTo)!;
+    pinReader(this.map.handles());
+    try {
+      const reader = openDeltaReader(this.map.handles());
+      const applied = new Map(before);
+      const addresses = reader.collect(after, upTo);
+      this.#checkOrder(reader, addresses);
+      for (const address of addresses) {
+        const { key, value } = read(reader, address);
+        const older = reader.previous(address, after);
+        expect(older === 0 ? undefined : read(reader, older)).toEqual(before.has(key) ? { key, value: before.get(key) } : undefined);
+        if (reader.isTombstone(address)) applied.delete(key);
+        else applied.set(key, value);
+      }
+      expect(sorted(applied)).toEqual(sorted(then));
+    } finally {
+      unpinReader(this.map.handles());
+    }
+  }
+
+  checkFull(upTo: number): void {
+    pinReader(this.map.handles(), 'full');
+    try {
+      const reader = openDeltaReader(this.map.handles());
+      const addresses = reader.collectFull(upTo);
+      this.#checkOrder(reader, addresses);
+      expect(new Set(addresses).size).toBe(addresses.length);
+      expect(sorted(new Map([...addresses].map((address) => [read(reader, address).key, read(reader, address).value])))).toEqual(sorted(this.ended.get(upTo)!));
+    } finally {
+      unpinReader(this.map.handles(), 'full');
+    }
+  }
+
+  /** The whole content, found by scanning and by key, and the counters. */
+  check(): void {
+    const { map } = this;
+    const addresses = map.addresses();
+    expect(addresses.length).toBe(this.content.size);
+    expect(map.size).toBe(this.content.size);
+    expect(sorted(new Map([...addresses].map((address) => [read(map, address).key, read(map, address).value])))).toEqual(sorted(this.content));
+    for (const [key] of this.hashes) this.get({ text: key, length: key.length, hash: this.hashes.get(key)! });
+    let liveBytes = 0;
+    for (const address of addresses) liveBytes += this.#recordBytes(address);
+    expect(map.liveBytes).toBe(liveBytes);
+    expect(map.usedBytes).toBeGreaterThanOrEqual(map.liveBytes);
+  }
+
+  /** Where the value ends is where the record ends: from the header, which the key follows after 20 or 24 bytes. */
+  #recordBytes(address: number): number {
+    const end = this.map.valueAt(address) + this.map.valueLength(address);
+    return Math.ceil(end / 8) * 8 - address * 8;
+  }
+
+  #checkOrder(reader: DeltaReader, addresses: Uint32Array): void {
+    for (let i = 1; i < addresses.length; i++) {
+      const a = addresses[i - 1];
+      const b = addresses[i];
+      const order = reader.hashAt(a) - reader.hashAt(b) || Buffer.compare(keyBytes(reader, a), keyBytes(reader, b));
+      expect(order).toBeLessThan(0);
+    }
+  }
+}
+
+function keyBytes(reader: DeltaReader, address: number): Buffer {
+  return reader.memory.buf.subarray(reader.keyAt(address), reader.keyAt(address) + reader.keyLength(address));
+}
+
+function sorted(map: Map<string, string>): [string, string][] {
+  return [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+}

@@ -247,7 +247,7 @@ function property(object: string, name: string): string {
   return name in Object.prototype ? `ownOrGetter(${object}, ${JSON.stringify(name)})` : `${object}[${JSON.stringify(name)}]`;
 }
 
-/** Computed where a plain key would set the prototype instead. */
-function literalKey(name: string): string {
+/** A name as a key of an object literal: computed where a plain key would set the prototype instead. */
+export function literalKey(name: string): string {
   return name === '__proto__' ? '["__proto__"]' : JSON.stringify(name);
 }

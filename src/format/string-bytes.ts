@@ -46,21 +46,9 @@ export function writeString(to: Memory, at: number, limit: number, text: string)
   const length = text.length;
   const end = at + ((length + 8) & -8);
   if (end > limit) return -1;
-  const { u8 } = to;
   to.f64[end / 8 - 1] = 0;
-  u8[at] = LATIN1;
-  if (length <= LOOP_WRITE_CHARS) {
-    let seen = 0;
-    for (let i = 0; i < length; i++) {
-      const unit = text.charCodeAt(i);
-      seen |= unit;
-      u8[at + 1 + i] = unit;
-    }
-    if (seen > 0xff) return writeUtf16(to, at, limit, text);
-  } else {
-    if (WIDE.test(text)) return writeUtf16(to, at, limit, text);
-    nativeOf(to).latin1Write(text, at + 1, length);
-  }
+  to.u8[at] = LATIN1;
+  if (!writeLatin1Units(to, at + 1, text)) return writeUtf16(to, at, limit, text);
   return 1 + length;
 }
 
@@ -70,14 +58,45 @@ function writeUtf16(to: Memory, at: number, limit: number, text: string): number
   if (end > limit) return -1;
   to.f64[end / 8 - 1] = 0;
   to.u8[at] = UTF16;
-  nativeOf(to).ucs2Write(text, at + 1, payload);
+  writeUtf16Units(to, at + 1, text);
   return 1 + payload;
 }
 
 /** Reads a string of `length` bytes, kind byte included, at `at`. */
 export function readString(from: Memory, at: number, length: number): string {
-  if (from.u8[at] === UTF16) return nativeOf(from).ucs2Slice(at + 1, at + length);
-  return length <= SHORT_READ_CHARS + 1 ? readShort(from.u8, at + 1, length - 1) : nativeOf(from).latin1Slice(at + 1, at + length);
+  return from.u8[at] === UTF16 ? readUtf16(from, at + 1, length - 1) : readLatin1(from, at + 1, length - 1);
+}
+
+/** The bare payloads, for formats that keep kind and length elsewhere. `length` in bytes; any alignment. */
+export function readLatin1(from: Memory, at: number, length: number): string {
+  return length <= SHORT_READ_CHARS ? readShort(from.u8, at, length) : nativeOf(from).latin1Slice(at, at + length);
+}
+
+export function readUtf16(from: Memory, at: number, length: number): string {
+  return nativeOf(from).ucs2Slice(at, at + length);
+}
+
+/** Writes one byte for each code unit at `at`. @returns false when some unit needs two: what was written is then void */
+export function writeLatin1Units(to: Memory, at: number, text: string): boolean {
+  const length = text.length;
+  if (length > LOOP_WRITE_CHARS) {
+    if (WIDE.test(text)) return false;
+    nativeOf(to).latin1Write(text, at, length);
+    return true;
+  }
+  const { u8 } = to;
+  let seen = 0;
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i);
+    seen |= unit;
+    u8[at + i] = unit;
+  }
+  return seen <= 0xff;
+}
+
+/** Writes two bytes for each code unit at `at`. */
+export function writeUtf16Units(to: Memory, at: number, text: string): void {
+  nativeOf(to).ucs2Write(text, at, 2 * text.length);
 }
 
 /** Reads `length` Latin-1 bytes, at most SHORT_READ_CHARS. A switch with one call for each length: no rope, no spread. */

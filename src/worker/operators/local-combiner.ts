@@ -1,0 +1,245 @@
+/**
+ * Folds the records of one key in a turn, before they are sent to the key's owner (what travels: `local-combine.ts`). It is
+ * the output in front of one exchange.
+ *
+ * It holds results back in the heap, so it must be flushed at the end of every turn, at every barrier and at the end. And
+ * it must pay: when keys hardly repeat, folding costs and saves nothing, so the reduction is measured and the combiner steps
+ * aside for a while where it is too small.
+ */
+import type { AggregateFunction } from '../../job/aggregate.ts';
+import { selectFields } from '../edge-shape.ts';
+import type { Output } from '../operator.ts';
+import { accumulatorLayout, type Slot } from './accumulator.ts';
+import { numberField } from './field-values.ts';
+import { KeySlots, NO_SLOT } from './key-slots.ts';
+import { type LocalCombine, PARTIAL_ACCUMULATOR, PARTIAL_COUNT, PARTIAL_KEY, partialColumn } from './local-combine.ts';
+import { type FailureSite, operatorFailure } from './operator-failure.ts';
+
+/** Keys held at most. */
+const MAX_KEYS = 4096;
+/** Records after which the reduction is judged, and the least records per partial result that make folding worth its cost. */
+const SAMPLE_RECORDS = 20_000;
+const LEAST_REDUCTION = 1.3;
+/** Records that pass unfolded before it is tried again. */
+const PASS_RECORDS = 1_000_000;
+
+/** Partial results of the keys held, by slot. */
+interface Partials {
+  /** Begins a slot with a record. */
+  start(slot: number, value: unknown): void;
+  add(slot: number, value: unknown): void;
+  /** The partial result of a slot, to be encoded at once: the object may be reused. */
+  take(slot: number, key: unknown): unknown;
+}
+
+export class LocalCombiner implements Output {
+  recordsIn = 0;
+  readonly #out: Output;
+  readonly #site: FailureSite;
+  readonly #keyOf: (value: unknown) => unknown;
+  readonly #slots: KeySlots;
+  readonly #keys: unknown[] = [];
+  readonly #partials: Partials;
+  #sampled = 0;
+  #sent = 0;
+  #passing = 0;
+
+  constructor(combine: LocalCombine, out: Output, site: FailureSite) {
+    this.#out = out;
+    this.#site = site;
+    const { selector } = combine;
+    this.#keyOf = selector.kind === 'function' ? (selector.select as (value: unknown) => unknown) : selectFields(selector.fields);
+    this.#slots = new KeySlots(selector.kind === 'fields' ? selector.fields.length : 1);
+    this.#partials = createPartials(combine);
+  }
+
+  get full(): boolean {
+    return this.#out.full;
+  }
+
+  emit(value: unknown): void {
+    this.recordsIn++;
+    try {
+      this.#combine(value);
+    } catch (error) {
+      throw operatorFailure(error, this.#site, () => value);
+    }
+  }
+
+  /** Sends what is held. */
+  flush(): void {
+    const { count } = this.#slots;
+    if (count === 0) return;
+    this.#slots.clear();
+    for (let slot = 0; slot < count; slot++) this.#send(slot, this.#keys[slot]);
+    this.#keys.length = 0;
+  }
+
+  #combine(value: unknown): void {
+    const key = this.#keyOf(value);
+    if (this.#passing > 0) {
+      this.#passing--;
+      this.#sendAlone(key, value);
+      return;
+    }
+    const held = this.#slots.count;
+    const slot = this.#slots.slotOf(key);
+    if (slot === NO_SLOT) {
+      this.#sendAlone(key, value);
+    } else if (slot === held) {
+      this.#keys[slot] = key;
+      this.#partials.start(slot, value);
+      if (slot === MAX_KEYS - 1) this.flush();
+    } else {
+      this.#partials.add(slot, value);
+    }
+    if (++this.#sampled === SAMPLE_RECORDS) this.#judge();
+  }
+
+  /** Sends a record as a partial result of one. */
+  #sendAlone(key: unknown, value: unknown): void {
+    this.#partials.start(MAX_KEYS, value);
+    this.#send(MAX_KEYS, key);
+  }
+
+  #judge(): void {
+    this.flush();
+    const reduction = SAMPLE_RECORDS / this.#sent;
+    this.#sampled = 0;
+    this.#sent = 0;
+    if (reduction < LEAST_REDUCTION) this.#passing = PASS_RECORDS;
+  }
+
+  #send(slot: number, key: unknown): void {
+    this.#sent++;
+    // Results of combined aggregates leave at the end, so the time of a single record is not of interest any more.
+    this.#out.emit(this.#partials.take(slot, key), -Infinity);
+  }
+}
+
+function createPartials(combine: LocalCombine): Partials {
+  const { aggregate } = combine.node;
+  switch (aggregate.kind) {
+    case 'built-in':
+      return new SlotPartials(accumulatorLayout(aggregate.outputs).slots, keyWriter(combine));
+    case 'function':
+      return new FunctionPartials(aggregate.aggregate as AggregateFunction<unknown, unknown, unknown>, keyWriter(combine));
+    case 'reduce':
+      return new ReducePartials(aggregate.reduce as (a: unknown, b: unknown) => unknown);
+  }
+}
+
+/** Writes the key into a partial result: as its fields, or as `$key`. */
+type KeyWriter = (partial: Record<string, unknown>, key: unknown) => void;
+
+function keyWriter({ selector, keyOf }: LocalCombine): KeyWriter {
+  if (keyOf !== undefined || selector.kind === 'function') {
+    return (partial, key) => {
+      partial[PARTIAL_KEY] = key;
+    };
+  }
+  const { fields } = selector;
+  if (fields.length === 1) {
+    const [field] = fields;
+    return (partial, key) => {
+      partial[field] = key;
+    };
+  }
+  return (partial, key) => {
+    for (let i = 0; i < fields.length; i++) partial[fields[i]] = (key as readonly unknown[])[i];
+  };
+}
+
+/** Built-in aggregates: doubles, as in `accumulator.ts`. */
+class SlotPartials implements Partials {
+  readonly #slots: readonly Slot[];
+  readonly #width: number;
+  readonly #values: Float64Array;
+  readonly #writeKey: KeyWriter;
+  readonly #partial: Record<string, unknown> = {};
+  readonly #columns: readonly string[];
+
+  constructor(slots: readonly Slot[], writeKey: KeyWriter) {
+    this.#slots = slots;
+    this.#width = slots.length + 1;
+    this.#values = new Float64Array((MAX_KEYS + 1) * this.#width);
+    this.#writeKey = writeKey;
+    this.#columns = slots.map(({ index }) => partialColumn(index));
+  }
+
+  start(slot: number, value: unknown): void {
+    const at = slot * this.#width;
+    this.#values[at] = 1;
+    for (const { field, index } of this.#slots) this.#values[at + index] = numberField(value, field);
+  }
+
+  add(slot: number, value: unknown): void {
+    const at = slot * this.#width;
+    const values = this.#values;
+    values[at]++;
+    for (const { kind, field, index } of this.#slots) {
+      const number = numberField(value, field);
+      const before = values[at + index];
+      values[at + index] = kind === 'sum' ? before + number : kind === 'min' ? Math.min(before, number) : Math.max(before, number);
+    }
+  }
+
+  take(slot: number, key: unknown): unknown {
+    const at = slot * this.#width;
+    const partial = this.#partial;
+    this.#writeKey(partial, key);
+    partial[PARTIAL_COUNT] = this.#values[at];
+    for (let i = 0; i < this.#columns.length; i++) partial[this.#columns[i]] = this.#values[at + 1 + i];
+    return partial;
+  }
+}
+
+class FunctionPartials implements Partials {
+  readonly #aggregate: AggregateFunction<unknown, unknown, unknown>;
+  readonly #accumulators: unknown[] = new Array<unknown>(MAX_KEYS + 1).fill(undefined);
+  readonly #writeKey: KeyWriter;
+
+  constructor(aggregate: AggregateFunction<unknown, unknown, unknown>, writeKey: KeyWriter) {
+    this.#aggregate = aggregate;
+    this.#writeKey = writeKey;
+  }
+
+  start(slot: number, value: unknown): void {
+    this.#accumulators[slot] = this.#aggregate.add(this.#aggregate.create(), value);
+  }
+
+  add(slot: number, value: unknown): void {
+    this.#accumulators[slot] = this.#aggregate.add(this.#accumulators[slot], value);
+  }
+
+  take(slot: number, key: unknown): unknown {
+    const partial: Record<string, unknown> = {};
+    this.#writeKey(partial, key);
+    partial[PARTIAL_ACCUMULATOR] = this.#accumulators[slot];
+    this.#accumulators[slot] = undefined;
+    return partial;
+  }
+}
+
+class ReducePartials implements Partials {
+  readonly #reduce: (a: unknown, b: unknown) => unknown;
+  readonly #values: unknown[] = new Array<unknown>(MAX_KEYS + 1).fill(undefined);
+
+  constructor(reduce: (a: unknown, b: unknown) => unknown) {
+    this.#reduce = reduce;
+  }
+
+  start(slot: number, value: unknown): void {
+    this.#values[slot] = value;
+  }
+
+  add(slot: number, value: unknown): void {
+    this.#values[slot] = this.#reduce(this.#values[slot], value);
+  }
+
+  take(slot: number): unknown {
+    const value = this.#values[slot];
+    this.#values[slot] = undefined;
+    return value;
+  }
+}

@@ -1,0 +1,47 @@
+/** A sink that a user wrote, behind checks of what it promises. */
+import { describeValue } from '../../format/describe-value.ts';
+import { TidemarkError } from '../../format/errors.ts';
+import type { JsonValue } from '../../format/json.ts';
+import { findNotJson } from '../../format/json-safe.ts';
+import type { CustomSinkSpec, Sink, SinkContext, SinkWriter } from '../../job/sink.ts';
+
+/** The sink itself, with writers whose committables are checked. Errors of its functions pass as they are. */
+export function createCustomSink(spec: CustomSinkSpec): Sink<unknown> {
+  const sink = spec.sink as Sink<unknown>;
+  return {
+    name: sink.name,
+    recover: (committables, context) => sink.recover?.(committables, context),
+    open: (context) => {
+      const opened = sink.open(context);
+      return opened instanceof Promise ? opened.then((writer) => checkedWriter(sink, writer, context)) : checkedWriter(sink, opened, context);
+    },
+    persist: (committable, context) => sink.persist?.(committable, context),
+    commit: (committable, context) => sink.commit(committable, context),
+  };
+}
+
+function checkedWriter(sink: Sink<unknown>, writer: SinkWriter<unknown>, context: SinkContext): SinkWriter<unknown> {
+  for (const method of ['write', 'prepare', 'close'] as const) {
+    if (typeof writer?.[method] !== 'function') throw broken(sink, context, `open() must return a writer with a method ${method}(), but got ${describeValue(writer)}`);
+  }
+  const check = (committable: unknown): JsonValue | null => {
+    const found = findNotJson(committable);
+    if (found === null) return committable as JsonValue | null;
+    throw broken(sink, context, `prepare() must return a JSON value or null, since checkpoints keep it, but ${found.path === '' ? 'it' : found.path} is ${describeValue(found.value)}`);
+  };
+  return {
+    write: (value, timestampMs) => writer.write(value, timestampMs),
+    flush: () => writer.flush?.(),
+    prepare: (checkpointId) => {
+      const prepared = writer.prepare(checkpointId);
+      return prepared instanceof Promise ? prepared.then(check) : check(prepared);
+    },
+    close: () => writer.close(),
+  };
+}
+
+function broken(sink: Sink<unknown>, { uid, subtask }: SinkContext, detail: string): TidemarkError {
+  return new TidemarkError('ERR_SINK_FAILED', `Sink '${sink.name}' (operator '${uid}', subtask ${subtask}) does not keep its contract: ${detail}. See docs/sources-and-sinks.md.`, {
+    facts: { sink: sink.name, uid, subtask },
+  });
+}

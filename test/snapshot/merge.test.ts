@@ -1,0 +1,142 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { decideCompaction } from '../../src/snapshot/compaction.ts';
+import { writeCanonical } from '../../src/snapshot/canonical.ts';
+import { ALL_HASHES } from '../../src/snapshot/hash-range.ts';
+import { liveEntries, mergeTables } from '../../src/snapshot/merge.ts';
+import { TableWriter } from '../../src/format/sorted-table/writer.ts';
+import type { TableReader } from '../../src/format/sorted-table/reader.ts';
+import { drain, encodeTable, info, openTable, readAll, sorted, type Entry } from '../format/sorted-table/table-tools.ts';
+
+const entry = fc.record({ hash: fc.constantFrom(0, 5, 6, 0xffffffff), key: fc.uint8Array({ maxLength: 1 }).map((key) => key.map((b) => b & 3)), value: fc.option(fc.uint8Array({ maxLength: 9 })) });
+const identity = (e: Entry) => `${e.hash}:${Buffer.from(e.key).toString('hex')}`;
+const table = fc.uniqueArray(entry, { maxLength: 10, selector: identity }).map(sorted);
+
+/** Newest entry of each key. */
+function newest(tables: readonly (readonly Entry[])[]): Entry[] {
+  const entries = new Map<string, Entry>();
+  for (const t of tables) for (const e of t) if (!entries.has(identity(e))) entries.set(identity(e), e);
+  return sorted([...entries.values()]);
+}
+
+const open = (entries: readonly Entry[]) => openTable(encodeTable([{ info: info('op'), entries }]).bytes);
+
+describe('merge', () => {
+  test('of each key the newest entry counts, and deleted keys are gone', () => {
+    fc.assert(
+      fc.property(fc.array(table, { maxLength: 6 }), fc.constantFrom(0, 5, 6), fc.constantFrom(5, 6, 0xffffffff), (tables, first, last) => {
+        const expected = newest(tables).filter((e) => e.value !== null && e.hash >= first && e.hash <= last);
+        expect(drain(liveEntries(tables.map(open), 'op', 'value', { first, last }))).toEqual(expected);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('tables may be merged in any contiguous runs, and reading gives the same', () => {
+    fc.assert(
+      fc.property(fc.array(table, { minLength: 2, maxLength: 6 }), fc.nat(), fc.nat(), (tables, a, b) => {
+        const [start, end] = [a % tables.length, b % tables.length].sort((x, y) => x - y);
+        const readers = tables.map(open);
+        const merged = merge(readers.slice(start, end + 1), end + 1 === tables.length);
+        const after = [...readers.slice(0, start), merged, ...readers.slice(end + 1)];
+        expect(drain(liveEntries(after, 'op', 'value', ALL_HASHES))).toEqual(newest(tables).filter((e) => e.value !== null));
+        if (end + 1 === tables.length) expect(merged.tombstones).toBe(0);
+        else expect(readAll(merged)[0].entries).toEqual(newest(tables.slice(start, end + 1)));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('sections are merged by operator and state, whatever their order in the tables', () => {
+    const one = openTable(encodeTable([{ info: info('b'), entries: [value(1, 'b1')] }, { info: info('a'), entries: [value(1, 'a1')] }]).bytes);
+    const two = openTable(encodeTable([{ info: info('a'), entries: [value(1, 'old'), value(2, 'a2')] }]).bytes);
+    expect(readAll(merge([one, two], true)).map((s) => [s.info.uid, s.entries.map((e) => Buffer.from(e.value!).toString())])).toEqual([['a', ['a1', 'a2']], ['b', ['b1']]]);
+  });
+
+  test('tables in which a state has different schemas are not merged', () => {
+    const other = openTable(encodeTable([{ info: { ...info('op'), schema: { type: 'i32' } }, entries: [] }]).bytes);
+    expect(() => merge([open([]), other], true)).toThrow(expect.objectContaining({ code: 'ERR_STATE_INCOMPATIBLE' }));
+  });
+
+  test('the canonical content does not depend on how the state is spread over subtasks and tables', () => {
+    fc.assert(
+      fc.property(fc.array(table, { minLength: 1, maxLength: 4 }), (tables) => {
+        const whole = canonical([{ tables: tables.map(open), range: ALL_HASHES }]);
+        const halves = [{ first: 6, last: 0xffffffff }, { first: 0, last: 5 }].map((range) => ({ range, tables: tables.map(open) }));
+        const compacted = canonical([{ tables: [merge(tables.map(open), true)], range: ALL_HASHES }]);
+        expect(canonical(halves).equals(whole)).toBe(true);
+        expect(compacted.equals(whole)).toBe(true);
+      }),
+    );
+  });
+});
+
+describe('compaction', () => {
+  test('at 1 % change per checkpoint: ten tables at most, a fifth of the bytes shadowed on average is not exceeded by far, rewriting stays low', () => {
+    const { most, written, worst } = simulate(100, 1, 2000);
+    expect(most).toBeLessThanOrEqual(10);
+    expect(worst).toBeLessThanOrEqual(2.1);
+    expect(written / 2000).toBeLessThan(6);
+  });
+
+  test('when everything changes each time, at most three sizes are kept', () => {
+    const { most, worst } = simulate(100, 100, 50);
+    expect(most).toBeLessThanOrEqual(3);
+    expect(worst).toBeLessThanOrEqual(3);
+  });
+
+  test('random sizes: the number of tables stays bounded', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 1_000_000 }), { minLength: 50, maxLength: 200 }), (sizes) => {
+        let tables = [{ sizeBytes: 1_000_000 }];
+        for (const sizeBytes of sizes) {
+          tables = [{ sizeBytes }, ...tables];
+          const run = decideCompaction(tables);
+          if (run !== null) tables.splice(run.start, run.end - run.start, { sizeBytes: tables.slice(run.start, run.end).reduce((sum, t) => sum + t.sizeBytes, 0) });
+          expect(tables.length).toBeLessThanOrEqual(10);
+        }
+      }),
+    );
+  });
+});
+
+/** `live` units of state of which `delta` change per checkpoint. */
+function simulate(live: number, delta: number, checkpoints: number): { most: number; written: number; worst: number } {
+  let tables = [{ sizeBytes: live }];
+  let most = 0;
+  let written = 0;
+  let worst = 0;
+  for (let n = 0; n < checkpoints; n++) {
+    tables = [{ sizeBytes: delta }, ...tables];
+    written += delta;
+    most = Math.max(most, tables.length);
+    worst = Math.max(worst, tables.reduce((sum, t) => sum + t.sizeBytes, 0) / live);
+    const run = decideCompaction(tables);
+    if (run === null) continue;
+    const sum = tables.slice(run.start, run.end).reduce((total, t) => total + t.sizeBytes, 0);
+    const sizeBytes = run.end === tables.length ? live : Math.min(live, sum);
+    written += sizeBytes;
+    tables.splice(run.start, run.end - run.start, { sizeBytes });
+  }
+  return { most, written: written / delta, worst };
+}
+
+function value(hash: number, text: string): Entry {
+  return { hash, key: new Uint8Array([hash]), value: new Uint8Array(Buffer.from(text)) };
+}
+
+function merge(tables: readonly TableReader[], dropTombstones: boolean): TableReader {
+  return openTable(written((writer) => mergeTables(writer, tables, { range: ALL_HASHES, dropTombstones })));
+}
+
+function canonical(parts: Parameters<typeof writeCanonical>[1]): Buffer {
+  return written((writer) => writeCanonical(writer, parts));
+}
+
+function written(fill: (writer: TableWriter) => void): Buffer {
+  const chunks: Buffer[] = [];
+  const writer = new TableWriter((bytes) => chunks.push(Buffer.from(bytes)), { compression: 'none' });
+  fill(writer);
+  writer.finish();
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,92 @@
+import { describe, expect, test } from 'vitest';
+import { encodeManifest } from '../../src/format/manifest.ts';
+import { inspectCheckpoint, listCheckpoints } from '../../src/snapshot/inspect.ts';
+import { linkTables } from '../../src/snapshot/link-in.ts';
+import { sharedDirectory, tablePath } from '../../src/snapshot/paths.ts';
+import { verifyCheckpoint } from '../../src/snapshot/verify.ts';
+import { BASE, Checkpointer, digestOf, JOB_DIR, manifestOf } from './job-tools.ts';
+import { errno, SimFs } from './sim-fs.ts';
+
+const CHECKPOINT = `${JOB_DIR}/chk-2`;
+const state = new Map([['a', '2'], ['b', '3']]);
+
+function disk(): { fs: SimFs; job: Checkpointer } {
+  const fs = new SimFs();
+  const job = new Checkpointer(fs);
+  job.checkpoint(1, new Map([['a', '1'], ['gone', 'x']]));
+  job.checkpoint(2, state);
+  return { fs, job };
+}
+
+describe('verify', () => {
+  test('a sound checkpoint has its files, its bytes and the digests of its states', () => {
+    const { fs, job } = disk();
+    const bytes = job.tables.reduce((sum, table) => sum + table.sizeBytes, 0);
+    expect(verifyCheckpoint(fs, CHECKPOINT, { deep: true })).toEqual({
+      directory: CHECKPOINT, ok: true, deep: true, files: 2, bytes, problems: [], states: [{ uid: 'count', name: 'total', entries: 2, digest: digestOf(state), matches: true }],
+    });
+  });
+
+  test('whole tables that are not the state that was checkpointed are found by the digest', () => {
+    const { fs, job } = disk();
+    fs.file(`${CHECKPOINT}/_metadata`).bytes = encodeManifest(manifestOf(2, job.tables.slice(1), state));
+    expect(verifyCheckpoint(fs, CHECKPOINT, { deep: false }).ok).toBe(true);
+    expect(verifyCheckpoint(fs, CHECKPOINT, { deep: true })).toMatchObject({ ok: false, problems: [{ message: expect.stringContaining('"total"') }], states: [{ matches: false }] });
+  });
+
+  test('every damaged byte of every table is found, also without going deep', () => {
+    const { fs, job } = disk();
+    for (const table of job.tables) {
+      const file = fs.file(tablePath(sharedDirectory(JOB_DIR), table.hash));
+      const sound = file.bytes;
+      for (let at = 0; at < sound.length; at++) {
+        file.bytes = Buffer.from(sound);
+        file.bytes[at] ^= 0x10;
+        expect(verifyCheckpoint(fs, CHECKPOINT, { deep: false }).problems).toMatchObject([{ code: 'ERR_TABLE_CORRUPT' }]);
+      }
+      file.bytes = sound;
+    }
+  });
+});
+
+describe('inspect', () => {
+  test('a checkpoint is summed up, and a directory listed with what is wrong', () => {
+    const { fs } = disk();
+    expect(inspectCheckpoint(fs, CHECKPOINT)).toMatchObject({ checkpointId: 2, directory: CHECKPOINT, stages: [{ operators: ['count'], tables: 2 }] });
+    fs.file(`${JOB_DIR}/chk-1/_metadata`).bytes = Buffer.alloc(3);
+    for (const directory of [BASE, JOB_DIR]) {
+      expect(listCheckpoints(fs, directory)).toMatchObject([
+        { checkpointId: 2, jobName: 'test job', entries: 2, problem: null },
+        { checkpointId: 1, jobName: null, problem: { code: 'ERR_MANIFEST_CORRUPT' } },
+      ]);
+    }
+  });
+});
+
+describe('link in', () => {
+  const located = (job: Checkpointer) => job.tables.map((table) => ({ table, path: tablePath(sharedDirectory(JOB_DIR), table.hash) }));
+
+  test('tables of another checkpoint are linked, without a byte being written', () => {
+    const { fs, job } = disk();
+    fs.makeDirectory('/own');
+    fs.before = (operation) => {
+      if (operation === 'write') throw new Error('no writes');
+    };
+    expect(linkTables(fs, located(job), '/own')).toEqual({ linked: 2, copied: 0, present: 0 });
+    expect(linkTables(fs, located(job), '/own')).toEqual({ linked: 0, copied: 0, present: 2 });
+  });
+
+  test('where the file system cannot link they are copied, and a copy with another hash is refused', () => {
+    const { fs, job } = disk();
+    fs.makeDirectory('/own');
+    fs.before = (operation, path) => {
+      if (operation === 'link') throw errno('EXDEV', path);
+    };
+    expect(linkTables(fs, located(job).slice(0, 1), '/own')).toEqual({ linked: 0, copied: 1, present: 0 });
+    const source = fs.file(located(job)[1].path);
+    source.bytes = Buffer.from(source.bytes);
+    source.bytes[20] ^= 1;
+    expect(() => linkTables(fs, located(job).slice(1), '/own')).toThrow(expect.objectContaining({ code: 'ERR_TABLE_CORRUPT' }));
+    expect(fs.list('/own')).toHaveLength(1);
+  });
+});

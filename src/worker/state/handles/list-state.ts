@@ -65,6 +65,7 @@ export class ChunkedListState implements ListState<unknown> {
     const row = this.#scratch.encode(this.#codec, value);
     const first = this.#find(0);
     const length = first === 0 ? 0 : this.#word(first, LENGTH_WORD);
+    const firstBytes = first === 0 ? 0 : this.#map.valueLength(first);
     let last = first === 0 ? 0 : this.#word(first, LAST_CHUNK_WORD);
     const lastAddress = last === 0 ? first : this.#find(last);
     let used = lastAddress === 0 ? 0 : this.#word(lastAddress, USED_WORD);
@@ -78,7 +79,7 @@ export class ChunkedListState implements ListState<unknown> {
     this.#write(chunk, used, row);
     this.#setWord(chunk, USED_WORD, used + element);
 
-    const head = last === 0 ? chunk : this.#upsert(0, this.#map.valueLength(first));
+    const head = last === 0 ? chunk : this.#upsert(0, firstBytes);
     this.#setWord(head, LENGTH_WORD, length + 1);
     this.#setWord(head, LAST_CHUNK_WORD, last);
   }

@@ -110,7 +110,8 @@ function subtask(check: Validator, value: unknown, where: string, maxParallelism
 }
 
 function table(check: Validator, value: unknown, where: string): TableRef {
-  const fields = check.fields(value, where, ['hash', 'sizeBytes', 'entries', 'tombstones', 'createdBy']);
+  const clipped = Object.hasOwn(check.object(value, where), 'clip');
+  const fields = check.fields(value, where, ['hash', 'sizeBytes', 'entries', 'tombstones', 'createdBy', ...(clipped ? (['clip'] as const) : [])]);
   const entries = check.integer(fields.entries, `${where}.entries`, 1);
   return {
     hash: check.pattern(fields.hash, `${where}.hash`, HASH_PATTERN, '32 hex digits'),
@@ -118,7 +119,14 @@ function table(check: Validator, value: unknown, where: string): TableRef {
     entries,
     tombstones: check.integer(fields.tombstones, `${where}.tombstones`, 0, entries),
     createdBy: check.integer(fields.createdBy, `${where}.createdBy`),
+    ...(clipped && { clip: clip(check, (fields as { clip?: unknown }).clip, `${where}.clip`) }),
   };
+}
+
+function clip(check: Validator, value: unknown, where: string): readonly [number, number] {
+  const hashes = check.list(value, where, 2, (v, at) => check.integer(v, at, 0, 0xffffffff));
+  if (hashes.length !== 2 || hashes[0] > hashes[1]) check.fail(where, 'expected the first and the last key hash of a range');
+  return [hashes[0], hashes[1]];
 }
 
 function statistics(check: Validator, value: unknown, where: string): SubtaskStatistics {

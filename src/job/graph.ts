@@ -55,3 +55,15 @@ export type GraphNode =
   | (NodeBase & { readonly kind: 'aggregate'; readonly aggregate: AggregateSpec })
   | (NodeBase & { readonly kind: 'process'; readonly process: ProcessSpec; readonly keyed: boolean })
   | (NodeBase & { readonly kind: 'sink'; readonly sink: SinkSpec });
+
+/** Where malformed records of a source go, if they go to a sink. */
+export function deadLetterOf(node: GraphNode): SinkSpec | null {
+  if (node.kind !== 'source' || !('onError' in node.source)) return null;
+  const { onError } = node.source;
+  return typeof onError === 'object' ? onError.deadLetter : null;
+}
+
+/** The sink that a node writes to: its own, or the dead-letter sink of a source. */
+export function sinkOf(node: GraphNode): SinkSpec | null {
+  return node.kind === 'sink' ? node.sink : deadLetterOf(node);
+}

@@ -29,6 +29,8 @@ export interface CheckpointingOptions {
   readonly jobDirectory: string | null;
   readonly retained: number;
   readonly config: Readonly<Record<string, JsonValue>>;
+  /** Complete checkpoints that the job's directory held before, oldest first. */
+  readonly retainedBefore: readonly number[];
   readonly parent: { readonly jobId: string; readonly checkpointId: number } | null;
 }
 
@@ -96,7 +98,7 @@ export class Checkpointing {
   readonly #totals = new Map<number, Map<string, StateTotal>>();
   /** Prepared and not confirmed as committed: they stand in every manifest. */
   #uncommitted: Committable[] = [];
-  #retained: number[] = [];
+  #retained: number[];
   /** Tables of the restored checkpoint that are not in the job's own directory yet. */
   #linkIn: RestoreTable[];
   readonly #merging = new Set<number>();
@@ -117,6 +119,7 @@ export class Checkpointing {
     this.#totals.set(this.#lastCompleted, this.#restoredTotals(restore?.states ?? new Map()));
     const foreign = new Map(this.#tables.flat().map((table) => [table.hash, { table, path: tablePath(table.hash) }]));
     this.#linkIn = [...foreign.values()];
+    this.#retained = [...options.retainedBefore];
   }
 
   get counts(): { readonly completed: number; readonly failed: number; readonly inProgress: number } {
@@ -147,7 +150,7 @@ export class Checkpointing {
       this.#persist(late, null).catch((error: unknown) => this.#fatal(error));
       return;
     }
-    const part: Part = { subtask, snapshot, after: this.#options.incremental ? this.#lastCompleted : -1, persisted: null, kept: false };
+    const part: Part = { subtask, snapshot, after: snapshot.full ? -1 : this.#lastCompleted, persisted: null, kept: false };
     pending.parts.set(subtask.index, part);
     this.#dispatch({ type: 'synced', id: checkpointId });
     this.#persist(part, this.#options.jobDirectory).then(
@@ -221,6 +224,7 @@ export class Checkpointing {
       subtask: part.subtask.index,
       checkpointId: part.snapshot.checkpointId,
       after: part.after,
+      full: part.snapshot.full,
       directory: jobDirectory === null ? null : sharedDirectory(jobDirectory),
       states: part.subtask.states,
       committables: part.snapshot.committables,
@@ -498,7 +502,7 @@ export class Checkpointing {
               digest.plus(total.digest);
               entries += total.entries;
             }
-            return { name: state.name, kind: state.kind, keyType: state.keyType, keySchema: null, schema: state.schema as KeyedStateInfo['schema'], digest: digest.toHex(), entries };
+            return { name: state.name, kind: state.kind, keyType: state.keyType, keySchema: state.keySchema, schema: state.schema, digest: digest.toHex(), entries };
           }),
         };
       }),

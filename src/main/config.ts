@@ -158,7 +158,7 @@ function restartStrategyOf(get: <K extends OptionKey>(key: K) => OptionValue<K>)
     multiplier: get('restart-strategy.exponential-delay.backoff-multiplier'),
     resetThresholdMs: get('restart-strategy.exponential-delay.reset-backoff-threshold'),
     jitter: get('restart-strategy.exponential-delay.jitter-factor'),
-    attempts: get('restart-strategy.exponential-delay.attempts-before-reset-backoff') ?? Infinity,
+    attempts: get('restart-strategy.exponential-delay.attempts-before-reset-backoff'),
   };
 }
 

@@ -14,7 +14,7 @@ import { assert } from '../format/assert.ts';
 import { TidemarkError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
 import type { JobGraph } from '../job/graph.ts';
-import { decodeCollected } from '../worker/connectors/collected.ts';
+import { decodeCollected } from '../format/collected.ts';
 import { Attempt, defaultThreads } from './attempt.ts';
 import { CheckpointStore, type RestorePoint } from './checkpoint-store.ts';
 import { Checkpointing } from './checkpointing.ts';
@@ -377,7 +377,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
   }
 
   #delay(ms: number): Promise<void> {
-    return new Promise((resolve) => {
+    return new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
       this.#wakeDelay = () => {
         clearTimeout(timer);

@@ -23,8 +23,8 @@ export type RestartStrategy =
       readonly resetThresholdMs: number;
       /** Share of the delay by which it is moved at random, either way; 0 to 1. */
       readonly jitter: number;
-      /** Restarts since the last reset before giving up; may be Infinity. */
-      readonly attempts: number;
+      /** Restarts since the last reset before giving up; `null`: no bound (Infinity would not survive JSON). */
+      readonly attempts: number | null;
     };
 
 /** What a strategy remembers of earlier failures. Plain data, so that it can cross a process boundary. */
@@ -35,11 +35,11 @@ export interface RestartHistory {
   readonly failuresAtMs: readonly number[];
   /** Delay before the last restart, without jitter; 0 before the first. */
   readonly lastBackoffMs: number;
-  /** When the last restart began running. */
+  /** When the last restart began running; meaningless before the first. */
   readonly lastRestartAtMs: number;
 }
 
-export const NO_FAILURES: RestartHistory = { attempts: 0, failuresAtMs: [], lastBackoffMs: 0, lastRestartAtMs: -Infinity };
+export const NO_FAILURES: RestartHistory = { attempts: 0, failuresAtMs: [], lastBackoffMs: 0, lastRestartAtMs: 0 };
 
 export interface RestartDecision {
   /** Delay before the next attempt, or `null` to give up. */
@@ -78,7 +78,7 @@ export function nextAttempt(strategy: RestartStrategy, history: RestartHistory, 
     case 'exponential-delay': {
       const fresh = history.attempts === 0 || nowMs - history.lastRestartAtMs >= strategy.resetThresholdMs;
       const attempts = fresh ? 0 : history.attempts;
-      if (attempts >= strategy.attempts) {
+      if (strategy.attempts !== null && attempts >= strategy.attempts) {
         return giveUp(`it was restarted ${attempts} times already, as many as restart-strategy.exponential-delay.attempts-before-reset-backoff allows`, history);
       }
       const backoffMs = fresh ? strategy.initialBackoffMs : Math.min(history.lastBackoffMs * strategy.multiplier, strategy.maxBackoffMs);

@@ -59,6 +59,7 @@ async function runJob(
 function report(handle: JobHandle): void {
   // The handle came with a state already; events tell the later ones.
   send({ kind: 'state', state: handle.state });
+  send({ kind: 'progress', progress: handle.progress() });
   handle.on('state', (state) => send({ kind: 'state', state }));
   handle.on('checkpoint', (checkpoint) => send({ kind: 'checkpoint', checkpoint }));
   handle.on('checkpointFailed', ({ checkpointId, error }) => send({ kind: 'checkpointFailed', checkpointId, error: encodeError(error) }));

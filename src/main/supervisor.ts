@@ -61,6 +61,8 @@ interface Started {
 export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Never rejects. */
   readonly done: Promise<Outcome>;
+  /** Known once the job module is loaded. */
+  jobName: string | null = null;
   /** Newest progress that the job reported. */
   progress: JobProgress | null = null;
   lastCheckpoint: CheckpointSummary | null = null;
@@ -155,6 +157,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     switch (message.kind) {
       case 'started':
         this.#started = message;
+        this.jobName = message.jobName;
         this.emit('started', message.jobName);
         break;
       case 'state':
@@ -217,12 +220,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#calls.clear();
     const what = `The process of the job ${reason}`;
     const resumable = this.lastCheckpoint === null ? '' : ` The last checkpoint is ${this.lastCheckpoint.path}; \`tidemark run --resume\` goes on from it.`;
-    if (this.#started === null) return this.#fail(`${what} while it loaded the job.`);
+    const started = this.#started as Started | null;
+    if (started === null) return this.#fail(`${what} while it loaded the job.`);
     if (this.#ending) return this.#fail(`${what} while the job was ending.${resumable}`);
-    if (!this.#started.checkpointing) {
+    if (!started.checkpointing) {
       return this.#fail(`${what}. Checkpoints are off, so there is nothing to resume from. Set execution.checkpointing.interval and execution.checkpointing.dir to survive this.`);
     }
-    const decision = nextAttempt(this.#started.restart, this.#history, performance.now(), Math.random());
+    const decision = nextAttempt(started.restart, this.#history, performance.now(), Math.random());
     this.#history = decision.history;
     if (decision.delayMs === null) return this.#fail(`${what}, and it is not restarted: ${decision.reason}.${resumable}`);
     this.emit('state', 'restarting');

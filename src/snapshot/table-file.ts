@@ -80,12 +80,12 @@ export class TableFile {
   readonly #fd: number;
   readonly #sizeBytes: number;
 
-  private constructor(fs: FsPort, path: string, fd: number, sizeBytes: number) {
+  private constructor(fs: FsPort, path: string, fd: number, sizeBytes: number, clip: TableRef['clip']) {
     this.path = path;
     this.#fs = fs;
     this.#fd = fd;
     this.#sizeBytes = sizeBytes;
-    this.reader = new TableReader({ name: path, byteLength: sizeBytes, read: (at, into) => this.#read(at, into) });
+    this.reader = new TableReader({ name: path, byteLength: sizeBytes, read: (at, into) => this.#read(at, into) }, clip);
   }
 
   /**
@@ -95,12 +95,12 @@ export class TableFile {
    * @param verify  also read the whole file and compare its hash with its name
    * @throws TidemarkError ERR_FILE_MISSING, ERR_TABLE_CORRUPT, ERR_FORMAT_UNSUPPORTED, ERR_IO
    */
-  static open(fs: FsPort, path: string, ref: Pick<TableRef, 'hash' | 'sizeBytes'>, verify = false): TableFile {
+  static open(fs: FsPort, path: string, ref: Pick<TableRef, 'hash' | 'sizeBytes' | 'clip'>, verify = false): TableFile {
     const { fd, sizeBytes } = openTable(fs, path);
     try {
       if (sizeBytes !== ref.sizeBytes) throw tableCorrupt(path, Math.min(sizeBytes, ref.sizeBytes), `the file has ${sizeBytes} bytes, its manifest says ${ref.sizeBytes}`);
       if (verify) verifyHash(fs, fd, path, sizeBytes, ref.hash);
-      return new TableFile(fs, path, fd, sizeBytes);
+      return new TableFile(fs, path, fd, sizeBytes, ref.clip);
     } catch (error) {
       quietly(() => fs.close(fd));
       throw error;

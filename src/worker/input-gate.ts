@@ -27,6 +27,7 @@ export class InputGate implements StageInput {
   recordsIn = 0;
   watermarkMs = -Infinity;
   firstBarrierAtMs = 0;
+  readonly progress = 0;
   readonly #readers: readonly ChannelReader[];
   readonly #watermarks: Float64Array;
   readonly #head: RowsHead;

@@ -23,6 +23,8 @@ export interface StageInput {
   /** Records taken so far. */
   readonly recordsIn: number;
   readonly watermarkMs: number;
+  /** Of a source: how many splits it has read, with the share of those that are open. 0 otherwise. */
+  readonly progress: number;
   /** When the first barrier of the epoch arrived, in ms since 1970; 0 if none has. */
   readonly firstBarrierAtMs: number;
   /** Part of the subtask's operator state: of a source, its splits. */

@@ -4,13 +4,13 @@
  */
 import { StateDigest } from '../format/digest.ts';
 import type { TableRef } from '../format/manifest.ts';
-import type { Schema } from '../format/schema.ts';
 import type { Compression } from '../format/sorted-table/compression.ts';
 import type { TableWriter } from '../format/sorted-table/writer.ts';
 import { realFs } from '../snapshot/fs-port.ts';
 import { writeTable } from '../snapshot/table-file.ts';
 import type { OpenState, PersistResult, PersistTask } from './protocol.ts';
-import { openDeltaReader, unpinReader } from './state/log-state-map.ts';
+import { openDeltaReader } from './state/delta-reader.ts';
+import { unpinReader } from './state/reader-pins.ts';
 
 /** What a state's delta does to the totals of the state. */
 interface StateChange {
@@ -42,7 +42,7 @@ export async function persist(task: PersistTask, compression: Compression, persi
       });
     }
   } finally {
-    for (const { handles } of task.states) unpinReader(handles);
+    for (const { handles } of task.states) unpinReader(handles, task.full ? 'full' : 'delta');
   }
   await persistSinks(task);
   return {
@@ -61,7 +61,7 @@ function writeState(writer: TableWriter, state: OpenState, { after, checkpointId
   if (addresses.length === 0) return 0;
   const { memory } = reader;
   const { digest } = change;
-  writer.beginSection({ uid: state.uid, name: state.name, kind: state.kind, keyType: state.keyType, keySchema: null, schema: state.schema as Schema | null });
+  writer.beginSection({ uid: state.uid, name: state.name, kind: state.kind, keyType: state.keyType, keySchema: state.keySchema, schema: state.schema });
   for (let i = 0; i < addresses.length; i++) {
     const address = addresses[i];
     const keyAt = reader.keyAt(address);

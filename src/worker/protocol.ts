@@ -38,6 +38,8 @@ import type { EncodedError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
 import type { KeyGroupRange } from '../format/key-groups.ts';
 import type { TableRef } from '../format/manifest.ts';
+import type { Compression } from '../format/sorted-table/compression.ts';
+import type { Schema } from '../format/schema.ts';
 import type { Position, Split } from '../job/source.ts';
 import type { StateMapHandles } from './state/state-map.ts';
 
@@ -169,7 +171,9 @@ export interface WorkerSettings {
   /** Longest time, as measured, that the rows of one slot may take downstream. */
   readonly batchBudgetMs: number;
   readonly stateLimitBytes: number;
-  readonly compression: 'none' | 'auto';
+  readonly compression: Compression;
+  /** Checkpoints write what changed; otherwise the whole state each time. */
+  readonly incremental: boolean;
 }
 
 /** `workerData` of every worker: one attempt of one job. */
@@ -194,7 +198,9 @@ export interface OpenState {
   readonly name: string;
   readonly kind: string;
   readonly keyType: string;
-  readonly schema: JsonValue;
+  /** Of the keys of a map state, and of values; null where the general codec is used. */
+  readonly keySchema: Schema | null;
+  readonly schema: Schema | null;
   readonly composite: boolean;
   readonly handles: StateMapHandles;
 }
@@ -253,6 +259,8 @@ export interface PersistTask {
   readonly checkpointId: number;
   /** Newest checkpoint whose tables hold the older part of the state; -1 writes a full snapshot. */
   readonly after: number;
+  /** Kind of the pins that the turn set: `SyncSnapshot.full`. */
+  readonly full: boolean;
   /** Directory for new tables; null: nothing is written (no checkpoint directory), sinks only. */
   readonly directory: string | null;
   readonly states: readonly OpenState[];
@@ -311,6 +319,8 @@ export interface MergeResult {
 /** Synchronous part of a checkpoint, as the turn that flipped reports it. */
 export interface SyncSnapshot {
   readonly checkpointId: number;
+  /** The states were pinned for a full snapshot: the part must not be written as a delta only because one would do. */
+  readonly full: boolean;
   readonly syncMs: number;
   readonly alignmentMs: number;
   readonly startDelayMs: number;
@@ -333,8 +343,8 @@ export interface TurnResult {
 
 export interface OpenResult {
   readonly states: readonly OpenState[];
+  /** Entries restored. */
   readonly entries: number;
-  readonly error?: EncodedError;
 }
 
 /** Results of tasks that may fail: errors are encoded, since structured clone strips class, code and fields. */

@@ -63,6 +63,7 @@ export class SourceInput implements StageInput, RecordOutput<unknown> {
   #current = 0;
   #epoch: number;
   #ended = false;
+  #finishedHere = 0;
   #limit = 256;
   #emitted = 0;
   #allowed = 0;
@@ -114,6 +115,12 @@ export class SourceInput implements StageInput, RecordOutput<unknown> {
   async close(): Promise<void> {
     for (const { reader, rowReader } of this.#open) await (reader ?? rowReader)?.close();
     this.#open = [];
+  }
+
+  get progress(): number {
+    let splits = this.#finishedHere;
+    for (const { reader, rowReader } of this.#open) splits += (reader ?? rowReader)?.progress?.() ?? 0;
+    return splits;
   }
 
   // RecordOutput, as the reader sees it.
@@ -217,7 +224,11 @@ export class SourceInput implements StageInput, RecordOutput<unknown> {
     this.#emitted = 0;
     this.#allowed = Math.max(1, Math.min(this.#limit, Math.ceil((this.#limit * (deadlineMs - started)) / PIECE_MS)));
     const result = (open.reader as SplitReader<unknown>).read(this.#allowed, this);
-    if (result instanceof Promise) return result.then((settled) => this.#settle(open, settled, started));
+    if (result instanceof Promise) {
+      return result.then(async (settled) => {
+        await this.#settle(open, settled, started);
+      });
+    }
     return this.#settle(open, result, started);
   }
 
@@ -234,6 +245,7 @@ export class SourceInput implements StageInput, RecordOutput<unknown> {
 
   #finishSplit(open: OpenSplit): Promise<void> | null {
     this.#done.push(open.split.id);
+    this.#finishedHere++;
     this.#open = this.#open.filter((other) => other !== open);
     this.#current = 0;
     const closing = (open.reader ?? (open.rowReader as RowSplitReader)).close();

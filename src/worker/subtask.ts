@@ -44,6 +44,8 @@ export interface SubtaskParts {
   readonly exchanges: readonly ExchangeOutput[];
   readonly sinks: readonly SinkOutput[];
   readonly states: readonly { readonly info: Omit<OpenState, 'handles'>; readonly map: StateMap }[];
+  /** Some state was restored into another schema. */
+  readonly migrated: boolean;
   readonly oversize: OversizeRow[];
   readonly control: { readonly i32: Int32Array; readonly f64: Float64Array };
   readonly counters: { malformed: number };
@@ -58,6 +60,7 @@ export class Subtask {
   readonly #parts: SubtaskParts;
   readonly #word: number;
   readonly #double: number;
+  readonly #firstEpoch: number;
   #epoch: number;
   #completed: number;
   #ending = false;
@@ -74,6 +77,7 @@ export class Subtask {
     this.#word = parts.index * CONTROL_ROW_WORDS;
     this.#double = parts.index * CONTROL_ROW_DOUBLES;
     this.#epoch = epoch;
+    this.#firstEpoch = epoch;
     this.#completed = epoch - 1;
     this.#stateVersions = parts.states.map(({ map }) => map.handles().version);
     for (const exchange of parts.exchanges) exchange.setEpoch(epoch);
@@ -105,6 +109,7 @@ export class Subtask {
     const flushing = this.#endTurn(reason === 'ended');
     if (flushing !== undefined) await flushing;
     this.#clean(budgetMs * CLEAN_SHARE);
+    this.#checkMemory();
     const elapsed = performance.now() - started;
     this.#busyMs += elapsed;
     this.#turns++;
@@ -157,7 +162,7 @@ export class Subtask {
    */
   async #flip(): Promise<void> {
     const started = performance.now();
-    const { chain, exchanges, sinks, states, input, control } = this.#parts;
+    const { chain, exchanges, sinks, states, input, control, deployment, migrated } = this.#parts;
     const checkpointId = this.#epoch;
     const barrierAtMs = input.firstBarrierAtMs;
     chain.endTurn();
@@ -170,8 +175,10 @@ export class Subtask {
       if (values.length > 0) committables.push({ node: sink.node, values });
     }
     let liveBytes = 0;
+    // A state that was migrated while it was restored has no tables in its present schema yet.
+    const full = !deployment.settings.incremental || (migrated && this.#completed < this.#firstEpoch);
     for (const { map } of states) {
-      pinReader(map.handles());
+      pinReader(map.handles(), full ? 'full' : 'delta');
       map.mark(checkpointId + 1);
       liveBytes += map.liveBytes;
     }
@@ -185,6 +192,7 @@ export class Subtask {
     const triggeredAtMs = control.f64[this.#double + ControlDouble.triggeredAtMs];
     this.#snapshots.push({
       checkpointId,
+      full,
       syncMs,
       alignmentMs: barrierAtMs === 0 ? 0 : Math.max(0, nowMs - syncMs - barrierAtMs),
       startDelayMs: barrierAtMs === 0 || triggeredAtMs === 0 ? 0 : Math.max(0, barrierAtMs - triggeredAtMs),
@@ -222,6 +230,21 @@ export class Subtask {
     for (const { map } of this.#parts.states) map.clean(budgetMs);
   }
 
+  /** The limit holds for the job: its subtasks add up what each last noted. A turn may go beyond by what it wrote. */
+  #checkMemory(): void {
+    const { deployment, control, states, stage, index } = this.#parts;
+    const { stateLimitBytes } = deployment.settings;
+    if (states.length === 0) return;
+    let used = 0;
+    for (let i = 0; i < deployment.plan.subtaskCount; i++) used += control.f64[i * CONTROL_ROW_DOUBLES + ControlDouble.stateBytes];
+    if (used <= stateLimitBytes) return;
+    throw new TidemarkError(
+      'ERR_STATE_MEMORY_LIMIT',
+      `Keyed state takes ${used} bytes over all subtasks, more than state.memory.limit (${stateLimitBytes} bytes); noticed in stage '${stage.name}', subtask ${index - stage.firstSubtask}. Raise the limit, or keep less per key (clear state that is no longer needed).`,
+      { facts: { usedBytes: used, limitBytes: stateLimitBytes, stage: stage.name } },
+    );
+  }
+
   #maxFrames(exchange: ExchangeOutput): number {
     const { plan, settings } = this.#parts.deployment;
     const consumer = plan.stages[plan.edges[exchange.edge].to];
@@ -245,7 +268,7 @@ export class Subtask {
   }
 
   #storeCounters(): void {
-    const { control, input, chain, states, counters } = this.#parts;
+    const { control, input, states, counters } = this.#parts;
     const { f64 } = control;
     f64[this.#double + ControlDouble.recordsIn] = input.recordsIn;
     f64[this.#double + ControlDouble.recordsOut] = this.#recordsOut();
@@ -254,6 +277,7 @@ export class Subtask {
     f64[this.#double + ControlDouble.maxSyncMs] = this.#maxSyncMs;
     f64[this.#double + ControlDouble.watermarkMs] = input.watermarkMs;
     f64[this.#double + ControlDouble.malformed] = counters.malformed;
+    f64[this.#double + ControlDouble.progress] = input.progress;
     let entries = 0;
     let bytes = 0;
     for (const { map } of states) {
@@ -262,7 +286,6 @@ export class Subtask {
     }
     f64[this.#double + ControlDouble.stateEntries] = entries;
     f64[this.#double + ControlDouble.stateBytes] = bytes;
-    void chain;
   }
 
   #recordsOut(): number {

@@ -191,7 +191,7 @@ describe('values', () => {
     expect(resolveConfig().restart).toEqual({ type: 'none' });
     const overrides = { 'execution.checkpointing.interval': '1 s', 'execution.checkpointing.dir': 'c' };
     expect(resolveConfig({ overrides }).restart).toEqual({
-      type: 'exponential-delay', initialBackoffMs: 1_000, maxBackoffMs: 60_000, multiplier: 1.5, resetThresholdMs: 3_600_000, jitter: 0.1, attempts: Infinity,
+      type: 'exponential-delay', initialBackoffMs: 1_000, maxBackoffMs: 60_000, multiplier: 1.5, resetThresholdMs: 3_600_000, jitter: 0.1, attempts: null,
     });
   });
 

@@ -13,7 +13,7 @@ function delays(strategy: RestartStrategy, failureTimesMs: readonly number[], ra
 }
 
 const exponential = {
-  type: 'exponential-delay', initialBackoffMs: 1_000, maxBackoffMs: 60_000, multiplier: 1.5, resetThresholdMs: 3_600_000, jitter: 0.1, attempts: Infinity,
+  type: 'exponential-delay', initialBackoffMs: 1_000, maxBackoffMs: 60_000, multiplier: 1.5, resetThresholdMs: 3_600_000, jitter: 0.1, attempts: null,
 } as const satisfies RestartStrategy;
 
 describe('restart strategy', () => {

@@ -17,14 +17,16 @@ export class TableReader {
   readonly codec: CodecName;
   readonly sections: readonly SectionEntry[];
   readonly #source: TableSource;
+  readonly #clip: readonly [number, number];
   readonly #opened = new Map<SectionEntry, SectionReader>();
 
   /**
    * Reads three small parts of the file.
    *
+   * @param clip  first and last key hash that count, inclusive (`TableRef.clip`); the table shows no other entries
    * @throws TidemarkError ERR_TABLE_CORRUPT or ERR_FORMAT_UNSUPPORTED
    */
-  constructor(source: TableSource) {
+  constructor(source: TableSource, clip: readonly [number, number] = [0, 0xffffffff]) {
     const { name, byteLength } = source;
     if (byteLength < HEADER_BYTES + FOOTER_BYTES) throw tableCorrupt(name, 0, `a file of ${byteLength} bytes is too short for a sorted table`);
     const header = Buffer.alloc(HEADER_BYTES);
@@ -40,6 +42,7 @@ export class TableReader {
     this.codec = codec;
     this.sections = sections;
     this.#source = source;
+    this.#clip = clip;
   }
 
   get entries(): number {
@@ -60,7 +63,7 @@ export class TableReader {
   open(entry: SectionEntry): SectionReader {
     let section = this.#opened.get(entry);
     if (section === undefined) {
-      section = new SectionReader(this.#source, entry);
+      section = new SectionReader(this.#source, entry, this.#clip);
       this.#opened.set(entry, section);
     }
     return section;
@@ -70,12 +73,14 @@ export class TableReader {
 export class SectionReader {
   readonly entry: SectionEntry;
   readonly #source: TableSource;
+  readonly #clip: readonly [number, number];
   readonly #index: BlockIndex;
   #point: TableCursor | null = null;
 
-  constructor(source: TableSource, entry: SectionEntry) {
+  constructor(source: TableSource, entry: SectionEntry, clip: readonly [number, number]) {
     this.entry = entry;
     this.#source = source;
+    this.#clip = clip;
     const frames = new FrameReader(source);
     frames.load(entry.indexOffset, entry.indexLength, FRAME_INDEX);
     this.#index = new BlockIndex(frames.body, { table: source.name, ...entry });
@@ -83,11 +88,12 @@ export class SectionReader {
 
   /** Entries with hashes from `first` to `last`, inclusive, tombstones included. Several cursors may be open at a time. */
   scan(first = 0, last = 0xffffffff): TableCursor {
-    return new TableCursor(this.#source, this.#index, first, last);
+    return new TableCursor(this.#source, this.#index, Math.max(first, this.#clip[0]), Math.min(last, this.#clip[1]));
   }
 
   /** The entry of a key (possibly a tombstone), or null. Reads one block. Valid until the next `get`. */
   get(hash: number, key: Memory, keyAt: number, keyLength: number): TableEntry | null {
+    if (hash < this.#clip[0] || hash > this.#clip[1]) return null;
     this.#point ??= this.scan();
     return this.#point.find(hash, key, keyAt, keyLength);
   }

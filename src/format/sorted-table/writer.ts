@@ -41,7 +41,7 @@ export interface TableSummary {
 export class TableWriter {
   readonly #sink: (bytes: Uint8Array) => void;
   readonly #codec: CodecName;
-  readonly #chunk = Buffer.alloc(CHUNK_BYTES);
+  readonly #chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   #chunkLength = 0;
   #offset = 0;
 

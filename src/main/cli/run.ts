@@ -72,7 +72,7 @@ function conclude(outcome: Outcome, facts: Conclusion): number {
     case 'result': {
       const { result } = outcome;
       for (const line of summaryLines(result, lastCheckpoint, paintErr)) printErr(line);
-      if (result.status === 'stopped' && result.lastCheckpoint !== null) printErr(resumeHint(result.lastCheckpoint));
+      if (result.status === 'stopped' && result.lastCheckpoint !== null) printErr('Go on from there with `tidemark run --resume`.');
       if (facts.json) printJson(result);
       if (result.status === 'cancelled') return 1;
       return result.status === 'stopped' && facts.signal !== null ? exitCodeOfSignal(facts.signal) : 0;
@@ -93,7 +93,7 @@ function partialResult({ supervisor, jobId, durationMs }: Conclusion): Record<st
   const { progress, lastCheckpoint } = supervisor;
   return {
     jobId,
-    jobName: progress?.jobName ?? null,
+    jobName: supervisor.jobName,
     records: progress?.records ?? 0,
     durationMs,
     checkpoints: { completed: progress?.checkpoints.completed ?? 0, failed: progress?.checkpoints.failed ?? 0 },

@@ -38,7 +38,7 @@ export function createPrintSink(print: PrintText = (text) => void process.stdout
 
 export function createForEachSink({ fn }: ForEachSinkSpec): Sink<unknown> {
   const call = fn as (value: unknown) => void;
-  return { name: 'forEach', open: () => ({ write: (value) => void call(value), prepare: () => null, close: () => {} }), commit: () => {} };
+  return { name: 'forEach', open: () => ({ write: call, prepare: () => null, close: () => {} }), commit: () => {} };
 }
 
 export function createDiscardSink(): Sink<unknown> {

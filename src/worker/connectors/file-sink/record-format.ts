@@ -108,7 +108,7 @@ function fieldText(schema: Schema | null, value: unknown): string {
   const json = schema === null ? value : valueToJson(schema, value);
   if (typeof json === 'string') return json;
   if (Object.is(json, -0)) return '-0';
-  return typeof json === 'object' ? createJsonWriter(null)(json) : String(json);
+  return typeof json === 'number' || typeof json === 'bigint' ? String(json) : createJsonWriter(null)(json);
 }
 
 function refused(detail: string): TidemarkError {

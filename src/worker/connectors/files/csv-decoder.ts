@@ -143,18 +143,18 @@ export class CsvDecoder implements RecordDecoder {
     const scanner = this.#scanner;
     if (scanner.count !== columns.count) return `the record has ${scanner.count} fields, and ${columns.names === null ? 'the schema' : 'the header'} has ${columns.count}`;
     const { fields } = columns;
-    const values = new Array<unknown>(fields.length);
+    const values: unknown[] = [];
     for (let i = 0; i < fields.length; i++) {
       const { column, value, missing } = fields[i];
       if (column < 0) {
-        values[i] = missing;
+        values.push(missing);
         continue;
       }
       const text = scanner.field(file, column);
       if (text === null) return NOT_UTF8;
       const converted = value.read(text);
       if (converted === NOT_A_VALUE) return `field '${(this.#schemaFields as readonly FieldSchema[])[i].name}' must be ${value.expected}, but it is ${JSON.stringify(text)}`;
-      values[i] = converted;
+      values.push(converted);
     }
     out.emit((columns.build as RecordBuilder)(values));
     return null;

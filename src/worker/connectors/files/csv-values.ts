@@ -35,8 +35,8 @@ export function csvField(schema: Schema): CsvField {
     case 'string':
       return CSV_STRING;
     case 'optional': {
-      const { expected, read } = csvField(schema.of);
-      return { expected: `${expected}, or nothing`, read: (text) => (text === '' ? undefined : read(text)) };
+      const field = csvField(schema.of);
+      return { expected: `${field.expected}, or nothing`, read: (text) => (text === '' ? undefined : field.read(text)) };
     }
     case 'boolean':
       return { expected: 'true or false (boolean)', read: (text) => BOOLEANS.get(text.toLowerCase()) ?? NOT_A_VALUE };

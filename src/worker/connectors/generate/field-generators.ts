@@ -8,7 +8,14 @@ import { randomFloat, randomInteger, streamSeed } from './random.ts';
 import { Zipf } from './zipf.ts';
 
 /** A number for each index. */
-export type NumberGenerator = (index: number) => number;
+export interface NumberGenerator {
+  at(index: number): number;
+  /**
+   * The numbers of `index`, `index + stride`, ... into `values`. Each kind has a loop of its own: one loop that calls a
+   * function per number takes 1.6 times as long once it has met several kinds.
+   */
+  fill(values: Float64Array, count: number, index: number, stride: number): void;
+}
 
 /** One field of the generated records, in schema order. */
 export type GeneratedField =
@@ -64,18 +71,38 @@ type NumberSpec = Exclude<FieldGenerator, { readonly kind: 'label' | 'constant' 
 function compileNumber(generator: NumberSpec, seed: number): NumberGenerator {
   switch (generator.kind) {
     case 'index':
-      return (index) => index;
+      return {
+        at: (index) => index,
+        fill: (values, count, index, stride) => {
+          for (let i = 0; i < count; i++) values[i] = index + i * stride;
+        },
+      };
     case 'int': {
       const { min, max } = generator;
-      return (index) => randomInteger(seed, index, 0, min, max);
+      return {
+        at: (index) => randomInteger(seed, index, 0, min, max),
+        fill: (values, count, index, stride) => {
+          for (let i = 0; i < count; i++) values[i] = randomInteger(seed, index + i * stride, 0, min, max);
+        },
+      };
     }
     case 'float': {
       const { min, max } = generator;
-      return (index) => min + randomFloat(seed, index, 0) * (max - min);
+      return {
+        at: (index) => min + randomFloat(seed, index, 0) * (max - min),
+        fill: (values, count, index, stride) => {
+          for (let i = 0; i < count; i++) values[i] = min + randomFloat(seed, index + i * stride, 0) * (max - min);
+        },
+      };
     }
     case 'zipf': {
       const zipf = new Zipf(generator.n, generator.exponent);
-      return (index) => zipf.sample(seed, index);
+      return {
+        at: (index) => zipf.sample(seed, index),
+        fill: (values, count, index, stride) => {
+          for (let i = 0; i < count; i++) values[i] = zipf.sample(seed, index + i * stride);
+        },
+      };
     }
   }
 }

@@ -98,9 +98,9 @@ function fieldsFunction(fields: readonly GeneratedField[]): MakeRecord {
 function fieldValue(field: GeneratedField, index: number): unknown {
   switch (field.kind) {
     case 'number':
-      return field.number(index);
+      return field.number.at(index);
     case 'label':
-      return field.prefix + field.number(index);
+      return `${field.prefix}${field.number.at(index)}`;
     case 'constant':
       return field.value;
   }

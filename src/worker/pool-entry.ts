@@ -1,0 +1,154 @@
+/**
+ * What piscina runs in every worker of an attempt, in the turn pool and in the background pool. The job module is loaded
+ * once per thread, as soon as the thread starts; functions are never sent between threads.
+ */
+import { threadId, workerData } from 'node:worker_threads';
+import { encodeError, TidemarkError } from '../format/errors.ts';
+import type { JsonValue } from '../format/json.ts';
+import { decodeManifest, encodeManifest, type Manifest } from '../format/manifest.ts';
+import { Memory } from '../format/memory.ts';
+import { type GraphNode, sinkOf } from '../job/graph.ts';
+import { loadJob } from '../job/load.ts';
+import type { Sink, SinkSpec } from '../job/sink.ts';
+import { collectGarbage } from '../snapshot/gc.ts';
+import { realFs } from '../snapshot/fs-port.ts';
+import { linkTables } from '../snapshot/link-in.ts';
+import { sharedDirectory } from '../snapshot/paths.ts';
+import { publishCheckpoint } from '../snapshot/publish.ts';
+import { createSink } from './connectors/sink-runtime.ts';
+import { createSource } from './connectors/source-runtime.ts';
+import { merge } from './merge-task.ts';
+import { openSubtask, sinkContext, type WorkerEnvironment } from './open-subtask.ts';
+import { persist } from './persist-task.ts';
+import type { CollectGarbageTask, Deployment, OpenResult, Outcome, PersistTask, PublishResult, PublishTask, Task, TurnResult } from './protocol.ts';
+import type { Subtask } from './subtask.ts';
+
+// piscina hands `workerData` of its options through unchanged.
+const deployment = workerData as Deployment;
+const environment = openEnvironment();
+// Reported by the first task; until then it is nobody's unhandled rejection.
+environment.catch(() => {});
+
+/** Subtasks whose home this worker is. */
+const subtasks = new Map<number, Subtask>();
+const sinks = new Map<number, Sink<unknown>>();
+
+async function openEnvironment(): Promise<WorkerEnvironment> {
+  const { graph } = await loadJob(deployment.jobFile, { args: deployment.jobArgs });
+  return {
+    deployment,
+    graph,
+    control: { i32: new Int32Array(deployment.control), f64: new Float64Array(deployment.control) },
+    channels: deployment.channels.map((bytes) => new Memory(bytes)),
+  };
+}
+
+export default async function handle(task: Task): Promise<unknown> {
+  switch (task.op) {
+    case 'ready':
+      return threadId;
+    case 'turn':
+      return turn(task.subtask, task.budgetMs, task.oversize);
+    default:
+      return outcome(() => perform(task));
+  }
+}
+
+async function turn(index: number, budgetMs: number, oversize: Extract<Task, { op: 'turn' }>['oversize']): Promise<TurnResult | undefined> {
+  try {
+    return await (subtasks.get(index) as Subtask).turn(budgetMs, oversize);
+  } catch (error) {
+    return { error: encodeError(error) };
+  }
+}
+
+async function perform(task: Exclude<Task, { op: 'ready' | 'turn' }>): Promise<unknown> {
+  const { graph } = await environment;
+  const { compression } = deployment.settings;
+  switch (task.op) {
+    case 'enumerate': {
+      const stage = deployment.plan.stages[task.stage];
+      const node = graph.nodes[stage.nodes[0]] as Extract<GraphNode, { kind: 'source' }>;
+      const source = createSource(node.source);
+      const splits = await source.enumerate({ parallelism: stage.parallelism, subtask: 0, args: deployment.jobArgs }, task.taken);
+      return { splits, fixed: source.fixedSplits };
+    }
+    case 'open': {
+      const opened = await openSubtask(await environment, task.subtask, task.restore, task.splits, task.fixedSplits);
+      subtasks.set(task.subtask, opened.subtask);
+      return { states: opened.subtask.openStates(), entries: opened.entries } satisfies OpenResult;
+    }
+    case 'persist':
+      return persist(task, compression, persistSinks);
+    case 'merge':
+      return merge(task, compression);
+    case 'publish':
+      return publish(task);
+    case 'gc':
+      return collect(task);
+    case 'commit':
+      return commit(task.node, task.committables);
+    case 'recover': {
+      await sinkAt(graph.nodes[task.node]).recover?.(task.committables, contextOf(graph.nodes[task.node]));
+      return null;
+    }
+  }
+}
+
+async function outcome(run: () => Promise<unknown>): Promise<Outcome<unknown>> {
+  try {
+    return { ok: await run() };
+  } catch (error) {
+    return { error: encodeError(error) };
+  }
+}
+
+async function persistSinks(task: PersistTask): Promise<void> {
+  const { graph } = await environment;
+  for (const { node, values } of task.committables) {
+    const sink = sinkAt(graph.nodes[node]);
+    for (const value of values) await sink.persist?.(value, contextOf(graph.nodes[node]));
+  }
+}
+
+async function commit(nodeId: number, committables: readonly JsonValue[]): Promise<null> {
+  const node = (await environment).graph.nodes[nodeId];
+  const sink = sinkAt(node);
+  for (const committable of committables) {
+    try {
+      await sink.commit(committable, contextOf(node));
+    } catch (error) {
+      if (error instanceof TidemarkError) throw error;
+      const message = error instanceof Error ? error.message : String(error);
+      throw new TidemarkError('ERR_SINK_FAILED', `Sink '${node.uid}' could not commit: ${message}. The checkpoint is complete; the commit is tried again when the job restarts from it.`, { cause: error, facts: { uid: node.uid } });
+    }
+  }
+  return null;
+}
+
+function publish(task: PublishTask): PublishResult {
+  // The manifest came as a value of our own; encoding checks nothing that validation on reading would refuse.
+  const manifest = JSON.parse(task.manifest) as Manifest;
+  decodeManifest(encodeManifest(manifest), 'the manifest to be published');
+  linkTables(realFs, task.linkIn, sharedDirectory(task.jobDirectory));
+  return { path: publishCheckpoint(realFs, task.jobDirectory, manifest) };
+}
+
+function collect(task: CollectGarbageTask): { failures: number } {
+  const report = collectGarbage(realFs, task.jobDirectory, { retain: task.retain, inFlight: new Set(task.inFlight), sweep: false });
+  return { failures: report.failures.length };
+}
+
+function sinkAt(node: GraphNode): Sink<unknown> {
+  let sink = sinks.get(node.id);
+  if (sink === undefined) {
+    sink = createSink(sinkOf(node) as SinkSpec);
+    sinks.set(node.id, sink);
+  }
+  return sink;
+}
+
+function contextOf(node: GraphNode): ReturnType<typeof sinkContext> {
+  const stage = deployment.plan.stages.find((candidate) => candidate.nodes.includes(node.id));
+  return sinkContext(deployment, node, -1, stage?.parallelism ?? 1);
+}

@@ -18,6 +18,10 @@ export function encodeCollected({ id, values }: Collected): JsonValue {
 }
 
 export function decodeCollected(committable: JsonValue): Collected {
-  const { id, values, serialized } = committable as { readonly id: string; readonly values?: readonly unknown[]; readonly serialized?: string };
+  const { id, values, serialized } = committable as {
+    readonly id: string;
+    readonly values?: readonly unknown[];
+    readonly serialized?: string;
+  };
   return { id, values: values ?? (deserialize(Buffer.from(serialized ?? '', 'base64')) as readonly unknown[]) };
 }

@@ -11,7 +11,8 @@ export function findNotJson(value: unknown, path = ''): NotJson | null {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return null;
   if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0) ? null : { path, value };
   if (typeof value !== 'object') return { path, value };
-  if (Array.isArray(value)) return value.reduce<NotJson | null>((found, item, i) => found ?? findNotJson(item, `${path}[${i}]`), null);
+  if (Array.isArray(value))
+    return value.reduce<NotJson | null>((found, item, i) => found ?? findNotJson(item, `${path}[${i}]`), null);
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return { path, value };
   for (const [key, part] of Object.entries(value)) {

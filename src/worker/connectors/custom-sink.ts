@@ -13,7 +13,9 @@ export function createCustomSink(spec: CustomSinkSpec): Sink<unknown> {
     recover: (committables, context) => sink.recover?.(committables, context),
     open: (context) => {
       const opened = sink.open(context);
-      return opened instanceof Promise ? opened.then((writer) => checkedWriter(sink, writer, context)) : checkedWriter(sink, opened, context);
+      return opened instanceof Promise
+        ? opened.then((writer) => checkedWriter(sink, writer, context))
+        : checkedWriter(sink, opened, context);
     },
     persist: (committable, context) => sink.persist?.(committable, context),
     commit: (committable, context) => sink.commit(committable, context),
@@ -22,12 +24,17 @@ export function createCustomSink(spec: CustomSinkSpec): Sink<unknown> {
 
 function checkedWriter(sink: Sink<unknown>, writer: SinkWriter<unknown>, context: SinkContext): SinkWriter<unknown> {
   for (const method of ['write', 'prepare', 'close'] as const) {
-    if (typeof writer?.[method] !== 'function') throw broken(sink, context, `open() must return a writer with a method ${method}(), but got ${describeValue(writer)}`);
+    if (typeof writer?.[method] !== 'function')
+      throw broken(sink, context, `open() must return a writer with a method ${method}(), but got ${describeValue(writer)}`);
   }
   const check = (committable: unknown): JsonValue | null => {
     const found = findNotJson(committable);
     if (found === null) return committable as JsonValue | null;
-    throw broken(sink, context, `prepare() must return a JSON value or null, since checkpoints keep it, but ${found.path === '' ? 'it' : found.path} is ${describeValue(found.value)}`);
+    throw broken(
+      sink,
+      context,
+      `prepare() must return a JSON value or null, since checkpoints keep it, but ${found.path === '' ? 'it' : found.path} is ${describeValue(found.value)}`,
+    );
   };
   return {
     write: (value, timestampMs) => writer.write(value, timestampMs),
@@ -41,7 +48,11 @@ function checkedWriter(sink: Sink<unknown>, writer: SinkWriter<unknown>, context
 }
 
 function broken(sink: Sink<unknown>, { uid, subtask }: SinkContext, detail: string): TidemarkError {
-  return new TidemarkError('ERR_SINK_FAILED', `Sink '${sink.name}' (operator '${uid}', subtask ${subtask}) does not keep its contract: ${detail}. See docs/sources-and-sinks.md.`, {
-    facts: { sink: sink.name, uid, subtask },
-  });
+  return new TidemarkError(
+    'ERR_SINK_FAILED',
+    `Sink '${sink.name}' (operator '${uid}', subtask ${subtask}) does not keep its contract: ${detail}. See docs/sources-and-sinks.md.`,
+    {
+      facts: { sink: sink.name, uid, subtask },
+    },
+  );
 }

@@ -5,7 +5,16 @@
 import { describeValue } from '../../format/describe-value.ts';
 import { isTidemarkError, TidemarkError } from '../../format/errors.ts';
 import { findNotJson } from '../../format/json-safe.ts';
-import type { CustomSourceSpec, Position, ReadResult, RecordOutput, Source, SourceContext, Split, SplitReader } from '../../job/source.ts';
+import type {
+  CustomSourceSpec,
+  Position,
+  ReadResult,
+  RecordOutput,
+  Source,
+  SourceContext,
+  Split,
+  SplitReader,
+} from '../../job/source.ts';
 import type { RuntimeSource } from './source-runtime.ts';
 import { withoutTaken } from './taken-splits.ts';
 
@@ -18,7 +27,9 @@ export function createCustomSource(spec: CustomSourceSpec): RuntimeSource {
     enumerate: async (context, taken = []) => withoutTaken(await listSplits(source, context), taken),
     open(split, position, context) {
       const opened = attempt(source, `open split '${split.id}'`, () => source.open(split, position, context));
-      return opened instanceof Promise ? opened.then((reader) => checkedReader(source, split, reader)) : checkedReader(source, split, opened);
+      return opened instanceof Promise
+        ? opened.then((reader) => checkedReader(source, split, reader))
+        : checkedReader(source, split, opened);
     },
   };
 }
@@ -31,7 +42,8 @@ async function listSplits(source: Source<unknown>, context: SourceContext): Prom
     if (typeof split?.id !== 'string' || split.id === '') {
       throw broken(source, `every split must have an id, a string that is not empty, but one is ${describeValue(split?.id)}`);
     }
-    if (seen.has(split.id)) throw broken(source, `two splits have the id '${split.id}'; ids must be unique, a checkpoint knows splits by them`);
+    if (seen.has(split.id))
+      throw broken(source, `two splits have the id '${split.id}'; ids must be unique, a checkpoint knows splits by them`);
     seen.add(split.id);
     checkJson(source, split.data, `data of split '${split.id}'`);
   }
@@ -72,7 +84,9 @@ class CheckedReader implements SplitReader<unknown> {
   }
 
   position(): Position {
-    const position = attempt<Position>(this.#source, `report its position in split '${this.#split.id}'`, () => this.#reader.position()) as Position;
+    const position = attempt<Position>(this.#source, `report its position in split '${this.#split.id}'`, () =>
+      this.#reader.position(),
+    ) as Position;
     checkJson(this.#source, position, `position() in split '${this.#split.id}'`);
     return position;
   }
@@ -131,7 +145,10 @@ function attempt<T>(source: Source<unknown>, what: string, run: () => T | Promis
   const failed = (cause: unknown): never => {
     if (isTidemarkError(cause) || isForeign()) throw cause;
     const reason = cause instanceof Error ? cause.message : describeValue(cause);
-    throw new TidemarkError('ERR_SOURCE_FAILED', `Source '${source.name}' could not ${what}: ${reason}`, { cause, facts: { source: source.name } });
+    throw new TidemarkError('ERR_SOURCE_FAILED', `Source '${source.name}' could not ${what}: ${reason}`, {
+      cause,
+      facts: { source: source.name },
+    });
   };
   try {
     const result = run();
@@ -154,7 +171,11 @@ function checkJson(source: Source<unknown>, value: unknown, what: string): void 
 }
 
 function broken(source: Source<unknown>, detail: string): TidemarkError {
-  return new TidemarkError('ERR_SOURCE_FAILED', `Source '${source.name}' does not keep its contract: ${detail}. See docs/sources-and-sinks.md.`, {
-    facts: { source: source.name },
-  });
+  return new TidemarkError(
+    'ERR_SOURCE_FAILED',
+    `Source '${source.name}' does not keep its contract: ${detail}. See docs/sources-and-sinks.md.`,
+    {
+      facts: { source: source.name },
+    },
+  );
 }

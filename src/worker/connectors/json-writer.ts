@@ -41,7 +41,12 @@ export function createJsonWriter(schema: Schema | null): JsonWriter {
 }
 
 function recordWriter(fields: readonly FieldSchema[]): JsonWriter {
-  const parts = fields.map(({ name, schema }) => ({ name, key: `${JSON.stringify(name)}:`, optional: schema.type === 'optional', write: createJsonWriter(schema) }));
+  const parts = fields.map(({ name, schema }) => ({
+    name,
+    key: `${JSON.stringify(name)}:`,
+    optional: schema.type === 'optional',
+    write: createJsonWriter(schema),
+  }));
   return (value) => {
     let text = '';
     for (const { name, key, optional, write } of parts) {
@@ -58,6 +63,7 @@ function writeText(text: string): string {
   return NEEDS_ESCAPE.test(text) ? JSON.stringify(text) : `"${text}"`;
 }
 
+// oxlint-disable-next-line no-control-regex -- JSON escapes control characters
 const NEEDS_ESCAPE = /["\\\u0000-\u001f\ud800-\udfff]/;
 
 function writeNumber(value: number): string {

@@ -12,5 +12,6 @@ export type RecordBuilder = (values: readonly unknown[]) => object;
  */
 export function compileRecordBuilder(names: readonly string[]): RecordBuilder {
   const fields = names.map((name, i) => `[${JSON.stringify(name)}]: values[${i}]`);
+  // oxlint-disable-next-line typescript/no-implied-eval -- see above what the text consists of
   return new Function('values', `return { ${fields.join(', ')} };`) as RecordBuilder;
 }

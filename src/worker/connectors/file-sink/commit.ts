@@ -13,7 +13,16 @@
 import { join } from 'node:path';
 import { ContentHasher } from '../../../format/content-hash.ts';
 import { TidemarkError } from '../../../format/errors.ts';
-import { attempt, errnoOf, fileError, isMissing, openRegularFile, quietly, readFully, syncDirectory } from '../../../snapshot/files.ts';
+import {
+  attempt,
+  errnoOf,
+  fileError,
+  isMissing,
+  openRegularFile,
+  quietly,
+  readFully,
+  syncDirectory,
+} from '../../../snapshot/files.ts';
 import type { FsPort } from '../../../snapshot/fs-port.ts';
 import type { FilesCommittable, PreparedPart } from './committable.ts';
 import { HIDDEN_DIRECTORY } from './part-names.ts';
@@ -28,7 +37,11 @@ export function persistParts(fs: FsPort, { directory, parts }: FilesCommittable,
 /** @param failed  parts whose fsync failed once: the kernel has dropped their pages, and a second fsync would succeed in vain */
 function persistPart(fs: FsPort, path: string, final: string, failed: Set<string>): void {
   if (failed.has(path)) {
-    throw new TidemarkError('ERR_SINK_FAILED', `Output part ${path} may have lost data: an earlier fsync of it failed. The job must go back to its last checkpoint.`, { facts: { path } });
+    throw new TidemarkError(
+      'ERR_SINK_FAILED',
+      `Output part ${path} may have lost data: an earlier fsync of it failed. The job must go back to its last checkpoint.`,
+      { facts: { path } },
+    );
   }
   const fd = openIfThere(fs, path);
   if (fd === null) {

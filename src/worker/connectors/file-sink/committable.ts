@@ -31,10 +31,17 @@ export function readCommittable(value: JsonValue): FilesCommittable {
     typeof directory === 'string' &&
     Array.isArray(parts) &&
     (parts as readonly Partial<PreparedPart>[]).every(
-      (part) => isPlainName(part.prepared) && isPlainName(part.final) && Number.isSafeInteger(part.bytes) && typeof part.hash === 'string',
+      (part) =>
+        isPlainName(part.prepared) &&
+        isPlainName(part.final) &&
+        Number.isSafeInteger(part.bytes) &&
+        typeof part.hash === 'string',
     );
   if (!valid) {
-    throw new TidemarkError('ERR_SINK_FAILED', `A committable of a file sink has an unknown form: ${JSON.stringify(value)?.slice(0, 200)}. It was written by another kind of sink or another version.`);
+    throw new TidemarkError(
+      'ERR_SINK_FAILED',
+      `A committable of a file sink has an unknown form: ${JSON.stringify(value)?.slice(0, 200)}. It was written by another kind of sink or another version.`,
+    );
   }
   return value as FilesCommittable;
 }

@@ -42,8 +42,14 @@ export function createFileSink(spec: FileSinkSpec, fs: FsPort = outputFs): Sink<
 
 function discardLeftovers(fs: FsPort, directory: string, committables: readonly JsonValue[], context: SinkContext): void {
   const hidden = join(directory, HIDDEN_DIRECTORY);
-  const named = partsOf(committables.flatMap((committable) => readCommittable(committable).parts.map(({ prepared }) => prepared)));
-  const leftovers = leftoverParts(partsOf(listIfThere(fs, hidden)), { sink: sinkHash(context), jobId: safe(context.jobId), named }, isOwnerAlive);
+  const named = partsOf(
+    committables.flatMap((committable) => readCommittable(committable).parts.map(({ prepared }) => prepared)),
+  );
+  const leftovers = leftoverParts(
+    partsOf(listIfThere(fs, hidden)),
+    { sink: sinkHash(context), jobId: safe(context.jobId), named },
+    isOwnerAlive,
+  );
   // A part that cannot be deleted is invisible, and there will be another restore.
   for (const { name } of leftovers) quietly(() => fs.unlink(join(hidden, name)));
 }

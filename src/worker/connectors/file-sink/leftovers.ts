@@ -14,7 +14,11 @@ export interface RestoredSink {
   readonly named: readonly HiddenPart[];
 }
 
-export function leftoverParts(found: readonly HiddenPart[], { sink, jobId, named }: RestoredSink, isAlive: (process: string) => boolean): readonly HiddenPart[] {
+export function leftoverParts(
+  found: readonly HiddenPart[],
+  { sink, jobId, named }: RestoredSink,
+  isAlive: (process: string) => boolean,
+): readonly HiddenPart[] {
   const kept = new Set(named.map(({ name }) => name));
   const lineage = new Set([jobId, ...named.map((part) => part.jobId)]);
   const restored = Math.max(0, ...named.map(({ checkpointId }) => checkpointId ?? 0));

@@ -6,6 +6,7 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 
 export const outputFs: FsPort = {
   ...realFs,
-  open: (path, mode) => (mode === 'create' ? openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666) : realFs.open(path, mode)),
+  open: (path, mode) =>
+    mode === 'create' ? openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o666) : realFs.open(path, mode),
   makeDirectory: (path) => mkdirSync(path),
 };

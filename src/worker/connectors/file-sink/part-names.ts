@@ -40,7 +40,12 @@ export function preparedName(inProgress: string, checkpointId: number): string {
   return inProgress.replace(/\.inprogress$/, `.${checkpointId}.prepared`);
 }
 
-export function committedName({ jobId, uid, subtask }: SinkContext, checkpointId: number, sequence: number, extension: string): string {
+export function committedName(
+  { jobId, uid, subtask }: SinkContext,
+  checkpointId: number,
+  sequence: number,
+  extension: string,
+): string {
   return `part-${subtask}-${hash(`${jobId}\0${uid}`).slice(0, 8)}-${checkpointId}-${sequence}.${extension}`;
 }
 

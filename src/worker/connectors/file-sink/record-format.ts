@@ -37,7 +37,9 @@ function lineText(value: unknown): string {
     case 'boolean':
       return `${String(value)}\n`;
     default:
-      throw refused(`a sink of lines takes strings, numbers and booleans, but the record is ${describeValue(value)}. Map it to a string first, or use files.jsonl`);
+      throw refused(
+        `a sink of lines takes strings, numbers and booleans, but the record is ${describeValue(value)}. Map it to a string first, or use files.jsonl`,
+      );
   }
 }
 
@@ -68,10 +70,15 @@ class CsvFormat implements RecordFormat {
 
   text(value: unknown): string {
     if (Array.isArray(value) && this.#schema === null) return this.#line(value.map((field) => fieldText(null, field)));
-    if (typeof value !== 'object' || value === null) throw refused(`a CSV sink takes records with fields, but the record is ${describeValue(value)}`);
+    if (typeof value !== 'object' || value === null)
+      throw refused(`a CSV sink takes records with fields, but the record is ${describeValue(value)}`);
     const columns = this.#columnsFor(value) ?? [];
     const record = value as Readonly<Record<string, unknown>>;
-    if (this.#schema === null) refuseOtherFields(record, columns.map(({ name }) => name));
+    if (this.#schema === null)
+      refuseOtherFields(
+        record,
+        columns.map(({ name }) => name),
+      );
     return this.#line(columns.map(({ name, schema }) => fieldText(schema, record[name])));
   }
 
@@ -99,7 +106,9 @@ class CsvFormat implements RecordFormat {
 function refuseOtherFields(record: Readonly<Record<string, unknown>>, columns: readonly string[]): void {
   const other = Object.keys(record).find((name) => !columns.includes(name));
   if (other === undefined) return;
-  throw refused(`the record has a field '${other}' that the first record of this CSV sink did not have (${columns.join(', ')}). Give the stream a schema`);
+  throw refused(
+    `the record has a field '${other}' that the first record of this CSV sink did not have (${columns.join(', ')}). Give the stream a schema`,
+  );
 }
 
 function fieldText(schema: Schema | null, value: unknown): string {

@@ -47,10 +47,16 @@ export class CsvDecoder implements RecordDecoder {
   constructor(options: CsvOptions) {
     const { delimiter, schema } = options;
     if (!/^[^\u0080-\uffff"\r\n]$/.test(delimiter)) {
-      throw new TidemarkError('ERR_INVALID_ARG', `The option 'delimiter' of a CSV source must be one ASCII character other than a quote or a line break, but it is ${JSON.stringify(delimiter)}.`);
+      throw new TidemarkError(
+        'ERR_INVALID_ARG',
+        `The option 'delimiter' of a CSV source must be one ASCII character other than a quote or a line break, but it is ${JSON.stringify(delimiter)}.`,
+      );
     }
     if (schema !== null && schema.type !== 'record') {
-      throw new TidemarkError('ERR_INVALID_ARG', `The schema of a CSV source must be a record, since a line has several fields, but it is of type ${schema.type}.`);
+      throw new TidemarkError(
+        'ERR_INVALID_ARG',
+        `The schema of a CSV source must be a record, since a line has several fields, but it is of type ${schema.type}.`,
+      );
     }
     this.#options = options;
     this.#schemaFields = schema === null ? null : schema.fields;
@@ -110,7 +116,12 @@ export class CsvDecoder implements RecordDecoder {
   #columnsOf(names: readonly string[], where: string): Columns {
     const fields = this.#schemaFields;
     if (fields === null) {
-      return { names, count: names.length, fields: names.map((_, column) => ({ column, value: CSV_STRING, missing: undefined })), build: compileRecordBuilder(names) };
+      return {
+        names,
+        count: names.length,
+        fields: names.map((_, column) => ({ column, value: CSV_STRING, missing: undefined })),
+        build: compileRecordBuilder(names),
+      };
     }
     return {
       names,
@@ -119,7 +130,10 @@ export class CsvDecoder implements RecordDecoder {
         const column = names.indexOf(field.name);
         const missing = column >= 0 ? undefined : missingCsvValue(field);
         if (column < 0 && missing === undefined && field.schema.type !== 'optional') {
-          throw headerError(where, `there is no column '${field.name}', which the schema needs; there are ${names.map((name) => `'${name}'`).join(', ')}`);
+          throw headerError(
+            where,
+            `there is no column '${field.name}', which the schema needs; there are ${names.map((name) => `'${name}'`).join(', ')}`,
+          );
         }
         return { column, value: csvField(field.schema), missing };
       }),
@@ -141,7 +155,8 @@ export class CsvDecoder implements RecordDecoder {
 
   #emitRecord(file: TextFile, out: RecordOutput<unknown>, columns: Columns): string | null {
     const scanner = this.#scanner;
-    if (scanner.count !== columns.count) return `the record has ${scanner.count} fields, and ${columns.names === null ? 'the schema' : 'the header'} has ${columns.count}`;
+    if (scanner.count !== columns.count)
+      return `the record has ${scanner.count} fields, and ${columns.names === null ? 'the schema' : 'the header'} has ${columns.count}`;
     const { fields } = columns;
     const values: unknown[] = [];
     for (let i = 0; i < fields.length; i++) {
@@ -153,7 +168,8 @@ export class CsvDecoder implements RecordDecoder {
       const text = scanner.field(file, column);
       if (text === null) return NOT_UTF8;
       const converted = value.read(text);
-      if (converted === NOT_A_VALUE) return `field '${(this.#schemaFields as readonly FieldSchema[])[i].name}' must be ${value.expected}, but it is ${JSON.stringify(text)}`;
+      if (converted === NOT_A_VALUE)
+        return `field '${(this.#schemaFields as readonly FieldSchema[])[i].name}' must be ${value.expected}, but it is ${JSON.stringify(text)}`;
       values.push(converted);
     }
     out.emit((columns.build as RecordBuilder)(values));
@@ -172,5 +188,8 @@ function columnsInOrder(fields: readonly FieldSchema[]): Columns {
 }
 
 function headerError(where: string, detail: string): TidemarkError {
-  return new TidemarkError('ERR_SOURCE_FAILED', `The header of ${where} cannot be used: ${detail}. Correct the file or the schema, or read it with \`header: false\`.`);
+  return new TidemarkError(
+    'ERR_SOURCE_FAILED',
+    `The header of ${where} cannot be used: ${detail}. Correct the file or the schema, or read it with \`header: false\`.`,
+  );
 }

@@ -20,7 +20,10 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /** ERR_SOURCE_FAILED for a path that is not a regular file. */
 export function notAFile(path: string, kind: string): TidemarkError {
-  const advice = kind === 'a directory' ? `To read the files in it, use the pattern '${path.replace(/\/$/, '')}/**'.` : 'Only regular files can be read again after a restore; copy its content into one.';
+  const advice =
+    kind === 'a directory'
+      ? `To read the files in it, use the pattern '${path.replace(/\/$/, '')}/**'.`
+      : 'Only regular files can be read again after a restore; copy its content into one.';
   return new TidemarkError('ERR_SOURCE_FAILED', `'${path}' is ${kind}, not a file. ${advice}`, { facts: { path, kind } });
 }
 

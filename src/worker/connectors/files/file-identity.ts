@@ -29,7 +29,13 @@ const BEFORE_BYTES = 256;
 export function fileIdentity(path: string, fd: number, size: number, offset: number): FileIdentity {
   const headBytes = Math.min(HEAD_BYTES, size);
   const beforeBytes = Math.min(BEFORE_BYTES, offset);
-  return { size, headBytes, head: hashAt(path, fd, 0, headBytes), beforeBytes, before: hashAt(path, fd, offset - beforeBytes, beforeBytes) };
+  return {
+    size,
+    headBytes,
+    head: hashAt(path, fd, 0, headBytes),
+    beforeBytes,
+    before: hashAt(path, fd, offset - beforeBytes, beforeBytes),
+  };
 }
 
 /**
@@ -57,11 +63,15 @@ export function checkIdentity(path: string, fd: number, size: number, offset: nu
   }
   const before = hashAt(path, fd, offset - expected.beforeBytes, expected.beforeBytes);
   if (before !== expected.before) {
-    throw fileChanged(path, `the hash of the ${expected.beforeBytes} bytes before byte ${offset} was ${expected.before} and is ${before} now`, {
-      expected: expected.before,
-      found: before,
-      offset,
-    });
+    throw fileChanged(
+      path,
+      `the hash of the ${expected.beforeBytes} bytes before byte ${offset} was ${expected.before} and is ${before} now`,
+      {
+        expected: expected.before,
+        found: before,
+        offset,
+      },
+    );
   }
 }
 

@@ -30,7 +30,9 @@ export function createFileSource(spec: FileSourceSpec): RuntimeSource {
 
 function openSplit(spec: FileSourceSpec, split: Split, position: Position): SplitReader<unknown> {
   const data = split.data as unknown as FileSplitData;
-  return spec.whole ? new WholeReader(data, position, spec.maxRecordBytes) : new FileReader(data, position, createDecoder(spec), spec.maxRecordBytes);
+  return spec.whole
+    ? new WholeReader(data, position, spec.maxRecordBytes)
+    : new FileReader(data, position, createDecoder(spec), spec.maxRecordBytes);
 }
 
 function createDecoder(spec: FileSourceSpec): RecordDecoder {

@@ -42,9 +42,13 @@ export function findFiles(patterns: readonly string[]): readonly FoundFile[] {
 }
 
 function nothingMatches(pattern: string): TidemarkError {
-  return new TidemarkError('ERR_SOURCE_FAILED', `No file matches '${pattern}' (working directory ${process.cwd()}). Correct the pattern, or create the input first.`, {
-    facts: { pattern, workingDirectory: process.cwd() },
-  });
+  return new TidemarkError(
+    'ERR_SOURCE_FAILED',
+    `No file matches '${pattern}' (working directory ${process.cwd()}). Correct the pattern, or create the input first.`,
+    {
+      facts: { pattern, workingDirectory: process.cwd() },
+    },
+  );
 }
 
 /** A path that exists is meant as it stands, so that `app/[id].js` needs no escapes. */
@@ -71,14 +75,22 @@ function matchOne(pattern: string): FoundFile[] {
   return found;
 }
 
-type Part = { readonly kind: 'literal'; readonly name: string } | { readonly kind: 'wildcard'; readonly test: RegExp; readonly hidden: boolean } | { readonly kind: 'globstar' };
+type Part =
+  | { readonly kind: 'literal'; readonly name: string }
+  | { readonly kind: 'wildcard'; readonly test: RegExp; readonly hidden: boolean }
+  | { readonly kind: 'globstar' };
 
 /** Matches `parts` from `index` on inside `directory` ('' or ending in '/'). */
 function walk(directory: string, parts: readonly Part[], index: number, found: FoundFile[]): void {
   const part = parts[index];
   const last = index === parts.length - 1;
   if (part.kind === 'literal') {
-    if (last) addFile(directory + part.name, found, parts.every(({ kind }) => kind === 'literal'));
+    if (last)
+      addFile(
+        directory + part.name,
+        found,
+        parts.every(({ kind }) => kind === 'literal'),
+      );
     else walk(`${directory + part.name}/`, parts, index + 1, found);
     return;
   }
@@ -156,7 +168,9 @@ function compilePart(text: string): Part {
       literal += plain;
     }
   }
-  return wild ? { kind: 'wildcard', test: new RegExp(`^${source}$`, 'su'), hidden: text.startsWith('.') } : { kind: 'literal', name: literal };
+  return wild
+    ? { kind: 'wildcard', test: new RegExp(`^${source}$`, 'su'), hidden: text.startsWith('.') }
+    : { kind: 'literal', name: literal };
 }
 
 function characterClass(content: string): string {
@@ -165,7 +179,11 @@ function characterClass(content: string): string {
   try {
     return new RegExp(`[${negated ? '^' : ''}${members}]`, 'u').source;
   } catch (cause) {
-    throw new TidemarkError('ERR_SOURCE_FAILED', `'[${content}]' in a file pattern is not a set of characters: ${(cause as Error).message}.`, { cause });
+    throw new TidemarkError(
+      'ERR_SOURCE_FAILED',
+      `'[${content}]' in a file pattern is not a set of characters: ${(cause as Error).message}.`,
+      { cause },
+    );
   }
 }
 

@@ -29,5 +29,7 @@ function parseJson(text: string): unknown {
 /** What does not match a schema, in words that go behind "file:line: ". */
 export function mismatchText({ path, expected, received }: JsonMismatch): string {
   const subject = path === '' ? 'the record' : `field '${path}'`;
-  return received === undefined ? `${subject} is missing; it must be ${expected}` : `${subject} must be ${expected}, but it is ${describeValue(received)}`;
+  return received === undefined
+    ? `${subject} is missing; it must be ${expected}`
+    : `${subject} must be ${expected}, but it is ${describeValue(received)}`;
 }

@@ -44,7 +44,11 @@ export class LineDecoder implements RecordDecoder {
 
   #record(file: TextFile, out: RecordOutput<unknown>): unknown {
     if (file.recordTo - file.recordFrom > this.#maxRecordBytes) {
-      out.malformed(file.looseText(file.recordFrom, file.recordFrom + EXCERPT_BYTES), tooLongReason(this.#maxRecordBytes), file.where());
+      out.malformed(
+        file.looseText(file.recordFrom, file.recordFrom + EXCERPT_BYTES),
+        tooLongReason(this.#maxRecordBytes),
+        file.where(),
+      );
       return undefined;
     }
     try {

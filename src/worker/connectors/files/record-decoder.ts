@@ -34,7 +34,11 @@ export function reportMalformed(file: TextFile, out: RecordOutput<unknown>, reas
 /** Reports a record that began at `file.at` as too long, and leaves out the rest of its line. */
 export function skipTooLong(file: TextFile, out: RecordOutput<unknown>, maxRecordBytes: number): void {
   file.recordLine = file.line;
-  out.malformed(file.looseText(file.at, Math.min(file.end, file.at + EXCERPT_BYTES)), tooLongReason(maxRecordBytes), file.where());
+  out.malformed(
+    file.looseText(file.at, Math.min(file.end, file.at + EXCERPT_BYTES)),
+    tooLongReason(maxRecordBytes),
+    file.where(),
+  );
   file.skipping = true;
 }
 

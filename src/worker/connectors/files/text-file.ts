@@ -93,7 +93,11 @@ export class TextFile {
     try {
       this.compressed = isGzip(path, fd);
       if (!this.compressed && size < splitEnd && splitEnd !== Infinity) {
-        throw fileChanged(path, `the split ends at byte ${splitEnd}, the size of the file when it was listed, and it has ${size} bytes now`, { splitEnd, size });
+        throw fileChanged(
+          path,
+          `the split ends at byte ${splitEnd}, the size of the file when it was listed, and it has ${size} bytes now`,
+          { splitEnd, size },
+        );
       }
       if (from !== null) checkIdentity(path, fd, size, this.compressed ? 0 : from.offset, from.identity);
     } catch (error) {

@@ -71,10 +71,14 @@ export class WholeReader implements SplitReader<unknown> {
       return gunzipSync(bytes, { maxOutputLength: this.#maxRecordBytes });
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') return this.#refuse(path, 0, out);
-      throw new TidemarkError('ERR_SOURCE_FAILED', `Cannot decompress '${path}': ${(cause as Error).message}. The gzip file is damaged or was cut off.`, {
-        cause,
-        facts: { path },
-      });
+      throw new TidemarkError(
+        'ERR_SOURCE_FAILED',
+        `Cannot decompress '${path}': ${(cause as Error).message}. The gzip file is damaged or was cut off.`,
+        {
+          cause,
+          facts: { path },
+        },
+      );
     }
   }
 

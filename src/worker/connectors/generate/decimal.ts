@@ -13,7 +13,23 @@ export function digitCounts(values: Float64Array, count: number, extra: number, 
       rest = Math.floor(rest / 1e8);
       digits += 8;
     }
-    lengths[i] = digits + (rest < 1e4 ? (rest < 100 ? (rest < 10 ? 1 : 2) : rest < 1000 ? 3 : 4) : rest < 1e6 ? (rest < 1e5 ? 5 : 6) : rest < 1e7 ? 7 : 8);
+    lengths[i] =
+      digits +
+      (rest < 1e4
+        ? rest < 100
+          ? rest < 10
+            ? 1
+            : 2
+          : rest < 1000
+            ? 3
+            : 4
+        : rest < 1e6
+          ? rest < 1e5
+            ? 5
+            : 6
+          : rest < 1e7
+            ? 7
+            : 8);
   }
 }
 

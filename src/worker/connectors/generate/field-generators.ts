@@ -55,7 +55,8 @@ function compileField({ name, schema }: FieldSchema, generator: FieldGenerator, 
   if (generator.kind === 'label') {
     if (type !== 'string') throw invalid(name, `a label is a string, and the field is of type ${schemaText(schema)}`);
     const { of } = generator;
-    if (of.kind === 'label' || of.kind === 'constant' || of.kind === 'float') throw invalid(name, `a label counts by integers, so \`${of.kind}\` cannot be its number`);
+    if (of.kind === 'label' || of.kind === 'constant' || of.kind === 'float')
+      throw invalid(name, `a label counts by integers, so \`${of.kind}\` cannot be its number`);
     checkRange(name, 'int', of, count);
     return { kind: 'label', name, prefix: generator.prefix, number: compileNumber(of, seed) };
   }
@@ -114,8 +115,14 @@ function checkRange(name: string, type: 'i32' | 'int' | 'f64' | 'timestamp', gen
     if (type !== 'f64') throw invalid(name, `\`float\` makes fractions, and the field is of type ${type}. Use f64`);
     return;
   }
-  const [low, high] = type === 'i32' ? [-(2 ** 31), 2 ** 31 - 1] : type === 'timestamp' ? [-8.64e15, 8.64e15] : [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
-  if (least < low || greatest > high) throw invalid(name, `values from ${least} to ${greatest} do not fit type ${type}. Use a smaller range, or the type int`);
+  const [low, high] =
+    type === 'i32'
+      ? [-(2 ** 31), 2 ** 31 - 1]
+      : type === 'timestamp'
+        ? [-8.64e15, 8.64e15]
+        : [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];
+  if (least < low || greatest > high)
+    throw invalid(name, `values from ${least} to ${greatest} do not fit type ${type}. Use a smaller range, or the type int`);
 }
 
 function rangeOf(name: string, generator: NumberSpec, count: number): readonly [number, number] {
@@ -125,12 +132,14 @@ function rangeOf(name: string, generator: NumberSpec, count: number): readonly [
       return [0, count === Infinity ? Number.MAX_SAFE_INTEGER : count - 1];
     case 'int': {
       const { min, max } = generator;
-      if (!Number.isSafeInteger(min) || !Number.isSafeInteger(max) || max <= min) throw invalid(name, `\`int\` needs integers min < max, but got ${min} and ${max}`);
+      if (!Number.isSafeInteger(min) || !Number.isSafeInteger(max) || max <= min)
+        throw invalid(name, `\`int\` needs integers min < max, but got ${min} and ${max}`);
       return [min, max - 1];
     }
     case 'float': {
       const { min, max } = generator;
-      if (!Number.isFinite(max - min) || max < min) throw invalid(name, `\`float\` needs numbers min <= max, but got ${min} and ${max}`);
+      if (!Number.isFinite(max - min) || max < min)
+        throw invalid(name, `\`float\` needs numbers min <= max, but got ${min} and ${max}`);
       return [min, max];
     }
     case 'zipf': {

@@ -36,8 +36,10 @@ export function createGenerateSource(spec: GenerateSourceSpec): RuntimeSource {
     name: 'generate',
     bounded,
     fixedSplits: paced || !bounded,
-    enumerate: (_context, taken = []) => Promise.resolve(withoutTaken(paced || !bounded ? interleaved(count) : ranges(count), taken)),
-    open: (split, position) => new ValueReader(sequenceOf(split), position, pace(split), fields === null ? makeFunction(spec) : fieldsFunction(fields)),
+    enumerate: (_context, taken = []) =>
+      Promise.resolve(withoutTaken(paced || !bounded ? interleaved(count) : ranges(count), taken)),
+    open: (split, position) =>
+      new ValueReader(sequenceOf(split), position, pace(split), fields === null ? makeFunction(spec) : fieldsFunction(fields)),
     openRows: (split, position) => {
       if (fields === null || schema === null || !canWriteRows(fields)) return null;
       return new RowReader(sequenceOf(split), position, pace(split), new GeneratedRows(schema, fields));
@@ -49,7 +51,8 @@ function ranges(count: number): readonly Split[] {
   const size = Math.max(MIN_RANGE_RECORDS, Math.ceil(count / MAX_RANGES));
   const splits: Split[] = [];
   for (let first = 0; first < count; first += size) {
-    splits.push(split(`records:${first}-${Math.min(count, first + size)}`, { first, stride: 1, count: Math.min(size, count - first) }));
+    const data: IndexSequence = { first, stride: 1, count: Math.min(size, count - first) };
+    splits.push({ id: `records:${first}-${Math.min(count, first + size)}`, data });
   }
   return splits;
 }
@@ -58,13 +61,10 @@ function interleaved(count: number): readonly Split[] {
   const splits: Split[] = [];
   for (let first = 0; first < Math.min(count, INTERLEAVED_SPLITS); first++) {
     const records = count === Infinity ? null : Math.ceil((count - first) / INTERLEAVED_SPLITS);
-    splits.push(split(`every:${first}/${INTERLEAVED_SPLITS}`, { first, stride: INTERLEAVED_SPLITS, count: records }));
+    const data: IndexSequence = { first, stride: INTERLEAVED_SPLITS, count: records };
+    splits.push({ id: `every:${first}/${INTERLEAVED_SPLITS}`, data });
   }
   return splits;
-}
-
-function split(id: string, sequence: IndexSequence): Split {
-  return { id, data: sequence };
 }
 
 function sequenceOf({ data }: Split): IndexSequence {
@@ -84,7 +84,10 @@ function makeFunction({ make, seed }: GenerateSourceSpec): MakeRecord {
     } catch (cause) {
       if (isTidemarkError(cause)) throw cause;
       const reason = cause instanceof Error ? cause.message : describeValue(cause);
-      throw new TidemarkError('ERR_OPERATOR_FAILED', `\`make\` of a generated source threw at record ${index}: ${reason}`, { cause, facts: { index } });
+      throw new TidemarkError('ERR_OPERATOR_FAILED', `\`make\` of a generated source threw at record ${index}: ${reason}`, {
+        cause,
+        facts: { index },
+      });
     }
   };
 }

@@ -83,7 +83,8 @@ export class GeneratedRows {
   #writeChunk(index: number, stride: number, rows: number, to: Memory, at: number, limit: number): number {
     const rowAt = this.#rowAt;
     rowAt[0] = at / 8;
-    const fitted = this.#tails.length === 0 ? placeFixed(rowAt, rows, this.#fixedBytes, limit) : this.#place(index, stride, rows, limit);
+    const fitted =
+      this.#tails.length === 0 ? placeFixed(rowAt, rows, this.#fixedBytes, limit) : this.#place(index, stride, rows, limit);
     for (const word of this.#background) storeWord(to.u32, word, this.#template.u32[word], rowAt, fitted);
     for (const { slot, number } of this.#numbers) {
       number.fill(this.#values, fitted, index, stride);
@@ -121,12 +122,16 @@ export class GeneratedRows {
 
 /** Can these fields be written as rows? Not a label whose prefix has characters beyond Latin-1: a row would have it in UTF-16. */
 export function canWriteRows(fields: readonly GeneratedField[]): boolean {
-  return fields.every((field) => field.kind !== 'label' || Buffer.from(field.prefix, 'latin1').toString('latin1') === field.prefix);
+  return fields.every(
+    (field) => field.kind !== 'label' || Buffer.from(field.prefix, 'latin1').toString('latin1') === field.prefix,
+  );
 }
 
 /** A row with all constants; the fields that vary stand in it as 0 and ''. */
 function templateRow(schema: Schema, fields: readonly GeneratedField[]): Memory {
-  const sample = Object.fromEntries(fields.map((field) => [field.name, field.kind === 'constant' ? field.value : field.kind === 'number' ? 0 : '']));
+  const sample = Object.fromEntries(
+    fields.map((field) => [field.name, field.kind === 'constant' ? field.value : field.kind === 'number' ? 0 : '']),
+  );
   const codec = createRowCodec(schema);
   for (let size = 1024; ; size *= 2) {
     const template = Memory.local(size);
@@ -185,7 +190,12 @@ function storeDoubles(to: Float64Array, double: number, values: Float64Array, ro
   for (let i = 0; i < rows; i++) to[rowAt[i] + double] = values[i];
 }
 
-function writeItems({ u8, u32, f64 }: Memory, { slotOffset, head, headBytes, number, values, lengths, itemAt }: TailColumn, rowAt: Float64Array, rows: number): void {
+function writeItems(
+  { u8, u32, f64 }: Memory,
+  { slotOffset, head, headBytes, number, values, lengths, itemAt }: TailColumn,
+  rowAt: Float64Array,
+  rows: number,
+): void {
   const slot = slotOffset / 4;
   for (let i = 0; i < rows; i++) {
     const at = itemAt[i];

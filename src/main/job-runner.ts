@@ -129,8 +129,8 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
     return this.#request('manual');
   }
 
-  async savepoint(directory?: string, options: { readonly format?: 'canonical' | 'native' } = {}): Promise<CheckpointSummary> {
-    return this.#store.savepoint(await this.#request('savepoint'), directory ?? this.#config.checkpointing.savepointDirectory, options.format ?? 'native');
+  async savepoint(directory?: string): Promise<CheckpointSummary> {
+    return this.#store.savepoint(await this.#request('savepoint'), directory ?? this.#config.checkpointing.savepointDirectory);
   }
 
   async stop(options: StopOptions = {}): Promise<CheckpointSummary | null> {
@@ -142,7 +142,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
     this.#keepLast = options.retain === true;
     this.#setState('stopping');
     const last = await this.#request('stop');
-    const summary = options.savepointDirectory === undefined ? last : await this.#store.savepoint(last, options.savepointDirectory, 'native');
+    const summary = options.savepointDirectory === undefined ? last : await this.#store.savepoint(last, options.savepointDirectory);
     this.#end?.({ kind: 'stopped' });
     await this.done.catch(() => {});
     return this.#store.hasDirectory ? summary : null;
@@ -236,7 +236,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
     let attempt: Attempt | null = null;
     let checkpointing: Checkpointing | null = null;
     try {
-      const point = await this.#store.restorePoint(this.#attempts === 1, (text) => this.emit('notice', text));
+      const point = await this.#store.restorePoint((text) => this.emit('notice', text));
       this.#setState(point === null ? 'starting' : 'restoring');
       attempt = this.#createAttempt(point, fail, () => checkpointing);
       this.#attempt = attempt;
@@ -293,6 +293,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
           batchBudgetMs: config.runtime.channelTimeMs,
           stateLimitBytes: config.stateMemoryLimitBytes ?? defaultStateLimitBytes(),
           compression: config.checkpointing.compression === 'none' ? 'none' : 'auto',
+          incremental: config.checkpointing.incremental,
         },
         turnBudgetMs: config.runtime.turnBudgetMs,
         taskTimeoutMs: config.taskTimeoutMs ?? Infinity,
@@ -334,7 +335,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
           this.#completed++;
           this.#lastCheckpoint = { ...summary, completedAt: Date.now() };
           this.#meter.checkpointCompleted(attempt);
-          this.#store.completed(summary);
+          this.#store.completed();
           this.emit('checkpoint', summary);
         },
         failed: (checkpointId, error) => {

@@ -50,6 +50,7 @@ function buildProgram(ahead: Supervisor | undefined, setExitCode: (code: number)
 
   defineRun(command('run').passThroughOptions(), ahead, setExitCode);
   defineJobCommands(command, setExitCode);
+  defineCheckpointCommands(command, setExitCode);
   command('bench')
     .description('Runs a benchmark; without a name, lists them.')
     .argument('[name]')
@@ -112,6 +113,26 @@ function defineJobCommands(command: (name: string) => Command, setExitCode: (cod
     .argument('[dir]', 'where it goes; default execution.checkpointing.savepoint-dir')
     .addOption(new Option('--type <type>', 'canonical: independent of parallelism and history; native: the tables as they are').choices(['canonical', 'native']))
     .action(async (job: string, directory: string | undefined, flags) => setExitCode(await (await import('./jobs.ts')).savepointCommand(job, directory, flags)));
+}
+
+function defineCheckpointCommands(command: (name: string) => Command, setExitCode: (code: number) => void): void {
+  command('checkpoints')
+    .description('Shows the checkpoints below a directory.')
+    .argument('<action>', 'list')
+    .argument('<dir>', 'execution.checkpointing.dir, or the directory of one job in it')
+    .action(async (action: string, directory: string, flags) => {
+      if (action !== 'list') throw usage(`\`tidemark checkpoints\` can list; it was given ${JSON.stringify(action)}`);
+      setExitCode(await (await import('./checkpoints.ts')).listCheckpointsCommand(directory, flags));
+    });
+  command('inspect')
+    .description('Shows what a checkpoint or savepoint holds: operators, states, sizes, files.')
+    .argument('<path>', 'its directory or its _metadata file')
+    .action(async (path: string, flags) => setExitCode(await (await import('./checkpoints.ts')).inspectCommand(path, flags)));
+  command('verify')
+    .description('Checks that every file of a checkpoint is there and is what the manifest says.')
+    .argument('<path>', 'its directory or its _metadata file')
+    .option('--deep', 'decode every entry and compare the state digests')
+    .action(async (path: string, flags) => setExitCode(await (await import('./checkpoints.ts')).verifyCommand(path, flags)));
 }
 
 function packageVersion(): string {

@@ -43,7 +43,7 @@ export interface RuntimeSource {
 /** Reads a split as rows of the source's codec, without an object per record. Always synchronous. */
 export interface RowSplitReader {
   /**
-   * Writes up to `limit` bare rows (no frame headers) back to back.
+   * Writes up to `limit` framed rows (`operator.ts`) back to back, without hashes.
    *
    * @param at         byte offset of the first row in `memory`, a multiple of 8
    * @param limitByte  first byte that must not be written

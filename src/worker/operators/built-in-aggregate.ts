@@ -6,6 +6,7 @@ import type { OperatorSnapshot, Operator, Rows, RowsTaken } from '../operator.ts
 import type { BuiltInAggregate } from '../../job/aggregate.ts';
 import type { GraphNode, KeySelector } from '../../job/graph.ts';
 import type { JsonValue } from '../../format/json.ts';
+import type { Schema } from '../../format/schema.ts';
 import { CurrentKey } from '../state/handles/current-key.ts';
 import type { StateMap } from '../state/state-map.ts';
 import { type AccumulatorLayout, accumulatorLayout, addCounts, addValues, countRecords, keepLargest, keepLeast, type Slot } from './accumulator.ts';
@@ -79,7 +80,7 @@ export class BuiltInAggregateOperator implements Operator {
     this.#map = open('accumulator', 'value', schema, false);
     this.#distinct = slots
       .filter(({ kind }) => kind === 'distinct')
-      .map(({ field, index }) => ({ index, values: new DistinctValues(open(`distinct(${field})`, 'distinct', codec.schema, true), this.#key, codec, field) }));
+      .map(({ field, index }) => ({ index, values: new DistinctValues(open(`distinct(${field})`, 'distinct', fieldSchema(codec.schema, field), true), this.#key, codec, field) }));
     this.#top = topN.map(({ name, field, n }) => ({ rows: new TopRows(open(`topN(${name})`, 'topN', codec.schema, false), this.#key, codec, n), input: inputOf(field) }));
     this.#inputs = [...inputs.values()];
     this.#results = new ResultRecords(env.selector, this.#layout.outputs);
@@ -208,6 +209,11 @@ export class BuiltInAggregateOperator implements Operator {
     this.recordsOut++;
     this.#env.out.emit(this.#results.make(key, this.#map.memory.f64, at, top), timestampMs);
   }
+}
+
+/** Schema of a field; null for records without one. */
+function fieldSchema(schema: Schema | null, field: string): Schema | null {
+  return schema?.type === 'record' ? (schema.fields.find(({ name }) => name === field)?.schema ?? null) : null;
 }
 
 function gatherKeys(u32: Uint32Array, rowAt: Uint32Array, offset: number, words: number, count: number, keys: Uint32Array): void {

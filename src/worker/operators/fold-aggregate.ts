@@ -120,7 +120,8 @@ export class FoldAggregateOperator implements Operator {
         const accumulator = cell.address === 0 ? this.#fold.first(value) : this.#fold.next(cell.read(), value);
         cell.write(accumulator);
         i++;
-        if (this.#emitsEach) this.#emitResult(accumulator, memory.f64[(frame >>> 3) + 1]);
+        // The accumulator may be the view itself, which whoever gets the result must not keep.
+        if (this.#emitsEach) this.#emitResult(view === null ? accumulator : cell.read(), memory.f64[(frame >>> 3) + 1]);
         if (out.full) break;
       }
     } catch (error) {

@@ -1,5 +1,6 @@
 /** Bytes of an input file from an offset on: plain ones at once, those of a gzip file by promise. */
-import { closeSync, constants, createReadStream, fstatSync, openSync, type ReadStream, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { Readable } from 'node:stream';
 import { createGunzip, type Gunzip } from 'node:zlib';
 import { TidemarkError } from '../../../format/errors.ts';
 import { notAFile, readFailed } from './file-errors.ts';
@@ -92,31 +93,28 @@ const GZIP_CHUNK_BYTES = 128 * 1024;
  * this one promises; reading elsewhere begins by decompressing again up to the offset.
  */
 export class GunzipInput implements ByteInput {
+  bytesRead = 0;
+  ended = false;
   readonly #path: string;
+  readonly #raw: Readable;
   readonly #stream: Gunzip;
   readonly #chunks: AsyncIterator<Buffer>;
-  readonly #raw: ReadStream;
   #chunk: Buffer = Buffer.alloc(0);
-  ended = false;
   #skip: number;
   #decompressed = 0;
 
   /** @param offset  decompressed bytes to leave out */
   constructor(path: string, fd: number, offset: number) {
-    const raw = createReadStream(path, { fd, autoClose: false, start: 0, highWaterMark: GZIP_CHUNK_BYTES });
     this.#path = path;
     this.#skip = offset;
+    // Not a ReadStream: destroying one closes its file descriptor, and with a read on the way it does so some time later.
+    this.#raw = Readable.from(this.#pieces(fd), { objectMode: false, highWaterMark: GZIP_CHUNK_BYTES });
     this.#stream = createGunzip({ chunkSize: GZIP_CHUNK_BYTES });
-    this.#raw = raw;
-    raw.on('error', (error) => this.#stream.destroy(error));
+    this.#raw.on('error', (error) => this.#stream.destroy(error));
     // Errors are reported by the iterator; after `close` there is nobody left who wants them.
     this.#stream.on('error', () => {});
-    raw.pipe(this.#stream);
+    this.#raw.pipe(this.#stream);
     this.#chunks = this.#stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
-  }
-
-  get bytesRead(): number {
-    return this.#raw.bytesRead;
   }
 
   async read(buffer: Buffer, at: number, room: number): Promise<number> {
@@ -142,6 +140,16 @@ export class GunzipInput implements ByteInput {
   close(): void {
     this.#raw.destroy();
     this.#stream.destroy();
+  }
+
+  *#pieces(fd: number): Generator<Buffer> {
+    for (;;) {
+      const piece = Buffer.allocUnsafe(GZIP_CHUNK_BYTES);
+      const bytes = readAt(this.#path, fd, piece, 0, piece.length, this.bytesRead);
+      this.bytesRead += bytes;
+      if (bytes === 0) return;
+      yield piece.subarray(0, bytes);
+    }
   }
 
   async #next(): Promise<Buffer | null> {

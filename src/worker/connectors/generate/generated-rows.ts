@@ -1,5 +1,5 @@
 /**
- * Generated records written as rows (`format/row-codec.ts`), without an object or a string for each.
+ * Generated records written as framed rows (`worker/operator.ts`, `format/row-codec.ts`), without an object or a string for each.
  *
  * Rows are made in chunks, and within a chunk column by column: each loop does one thing, so V8 keeps it in registers,
  * and there is no code generation. What is the same in every row (constants, null bits, padding) is copied from a template.
@@ -9,10 +9,13 @@ import { Memory } from '../../../format/memory.ts';
 import { createRowCodec } from '../../../format/row-codec.ts';
 import { isReference, rowLayout, type Slot } from '../../../format/row-layout.ts';
 import type { Schema } from '../../../format/schema.ts';
+import { FRAME_HEADER_BYTES } from '../../operator.ts';
 import { digitCounts, writeDecimal } from './decimal.ts';
 import type { GeneratedField, NumberGenerator } from './field-generators.ts';
 
 const CHUNK_ROWS = 512;
+/** Header of a frame, in units of 8 bytes. */
+const HEADER = FRAME_HEADER_BYTES / 8;
 
 /** A field of numbers of a fixed width. */
 interface NumberColumn {
@@ -45,7 +48,7 @@ export class GeneratedRows {
   readonly #numbers: readonly NumberColumn[];
   readonly #tails: readonly TailColumn[];
   readonly #values = new Float64Array(CHUNK_ROWS);
-  /** Where each row begins, and the last one ends, in units of 8 bytes. */
+  /** Where each row begins, behind the header of its frame, in units of 8 bytes; last, where the next one would. */
   readonly #rowAt = new Float64Array(CHUNK_ROWS + 1);
 
   /** @param schema  a record schema that the fields were compiled for */
@@ -63,7 +66,7 @@ export class GeneratedRows {
   }
 
   /**
-   * Writes the rows of records `index`, `index + stride`, ... back to back.
+   * Writes the frames of records `index`, `index + stride`, ... back to back.
    *
    * @param at     a multiple of 8
    * @param limit  first byte that must not be written
@@ -75,14 +78,14 @@ export class GeneratedRows {
       const wanted = Math.min(CHUNK_ROWS, rows - this.count);
       const fitted = this.#writeChunk(index + this.count * stride, stride, wanted, to, at + this.bytes, limit);
       this.count += fitted;
-      this.bytes = this.#rowAt[fitted] * 8 - at;
+      this.bytes = (this.#rowAt[fitted] - HEADER) * 8 - at;
       if (fitted < wanted) return;
     }
   }
 
   #writeChunk(index: number, stride: number, rows: number, to: Memory, at: number, limit: number): number {
     const rowAt = this.#rowAt;
-    rowAt[0] = at / 8;
+    rowAt[0] = at / 8 + HEADER;
     const fitted =
       this.#tails.length === 0 ? placeFixed(rowAt, rows, this.#fixedBytes, limit) : this.#place(index, stride, rows, limit);
     for (const word of this.#background) storeWord(to.u32, word, this.#template.u32[word], rowAt, fitted);
@@ -92,6 +95,7 @@ export class GeneratedRows {
       else storeDoubles(to.f64, slot.offset / 8, this.#values, rowAt, fitted);
     }
     for (const tail of this.#tails) writeItems(to, tail, rowAt, fitted);
+    writeHeaders(to, rowAt, fitted);
     return fitted;
   }
 
@@ -114,7 +118,7 @@ export class GeneratedRows {
         next += (tail.lengths[i] + 7) >>> 3;
       }
       if (next > end) return i;
-      rowAt[i + 1] = next;
+      rowAt[i + 1] = next + HEADER;
     }
     return rows;
   }
@@ -172,10 +176,20 @@ function backgroundWords(fixedBytes: number, numbers: readonly NumberColumn[], t
 
 function placeFixed(rowAt: Float64Array, rows: number, fixedBytes: number, limit: number): number {
   const from = rowAt[0];
-  const size = fixedBytes / 8;
-  const fitted = Math.max(0, Math.min(rows, Math.floor((limit / 8 - from) / size)));
+  const size = fixedBytes / 8 + HEADER;
+  const fitted = Math.max(0, Math.min(rows, Math.floor((limit / 8 - from + HEADER) / size)));
   for (let i = 1; i <= fitted; i++) rowAt[i] = from + i * size;
   return fitted;
+}
+
+/** Length, no key hash yet, no event time. */
+function writeHeaders({ u32, f64 }: Memory, rowAt: Float64Array, rows: number): void {
+  for (let i = 0; i < rows; i++) {
+    const frame = rowAt[i] - HEADER;
+    u32[frame * 2] = (rowAt[i + 1] - rowAt[i]) * 8;
+    u32[frame * 2 + 1] = 0;
+    f64[frame + 1] = -Infinity;
+  }
 }
 
 function storeWord(to: Uint32Array, word: number, value: number, rowAt: Float64Array, rows: number): void {

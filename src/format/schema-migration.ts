@@ -1,0 +1,67 @@
+/**
+ * Reading rows of a former schema as values of the present one. What may change: a record gains fields that have a default
+ * (or are optional), loses fields, and numbers widen (i32 to int to f64). Anything else is refused before the job starts.
+ */
+import { TidemarkError } from './errors.ts';
+import { canonicalJson, type JsonValue } from './json.ts';
+import type { Memory } from './memory.ts';
+import { createRowCodec } from './row-codec.ts';
+import type { Schema } from './schema.ts';
+import { schemaText } from './schema-text.ts';
+
+/** A former value as a value of the present schema. */
+type Convert = (value: unknown) => unknown;
+
+const WIDER: Readonly<Record<string, readonly string[]>> = { i32: ['int', 'f64'], int: ['f64'] };
+
+const identity: Convert = (value) => value;
+
+/**
+ * A decoder of rows written under `from` that gives values of `to`.
+ *
+ * @param what  whose schema it is, for messages: "state 'total' of operator 'sums'"
+ * @throws TidemarkError ERR_STATE_INCOMPATIBLE naming the field
+ */
+export function createMigratingDecoder(from: Schema, to: Schema, what: string): (memory: Memory, at: number) => unknown {
+  const convert = converter(from, to, '', what);
+  const codec = createRowCodec(from);
+  return (memory, at) => convert(codec.decode(memory, at));
+}
+
+function converter(from: Schema, to: Schema, path: string, what: string): Convert {
+  if (canonicalJson(from as unknown as JsonValue) === canonicalJson(to as unknown as JsonValue)) return identity;
+  if (WIDER[from.type]?.includes(to.type)) return identity;
+  if (to.type === 'optional') {
+    const inner = converter(from.type === 'optional' ? from.of : from, to.of, path, what);
+    return (value) => (value === undefined ? undefined : inner(value));
+  }
+  if (from.type === 'list' && to.type === 'list') {
+    const element = converter(from.of, to.of, `${path}[]`, what);
+    return (value) => (value as unknown[]).map(element);
+  }
+  if (from.type === 'enum' && to.type === 'enum' && from.values.every((value) => to.values.includes(value))) return identity;
+  if (from.type === 'record' && to.type === 'record') return recordConverter(from, to, path, what);
+  throw incompatible(path, what, `it was ${schemaText(from)} and is ${schemaText(to)}`);
+}
+
+function recordConverter(from: Extract<Schema, { type: 'record' }>, to: Extract<Schema, { type: 'record' }>, path: string, what: string): Convert {
+  const fields = to.fields.map((field): readonly [string, (record: Record<string, unknown>) => unknown] => {
+    const place = path === '' ? field.name : `${path}.${field.name}`;
+    const former = from.fields.find(({ name }) => name === field.name);
+    if (former === undefined) {
+      const { default: value } = field;
+      if (value === undefined && field.schema.type !== 'optional') throw incompatible(place, what, 'it is new and has no default');
+      return [field.name, () => value];
+    }
+    const convert = converter(former.schema, field.schema, place, what);
+    return [field.name, (record) => convert(record[field.name])];
+  });
+  return (value) => Object.fromEntries(fields.map(([name, read]) => [name, read(value as Record<string, unknown>)]));
+}
+
+function incompatible(path: string, what: string, detail: string): TidemarkError {
+  const place = path === '' ? 'The value' : `Field '${path}'`;
+  return new TidemarkError('ERR_STATE_INCOMPATIBLE', `${place} of ${what} cannot be migrated: ${detail}. New fields need a default, and numbers may only widen (i32, int, f64). Give the state another name to start it empty.`, {
+    facts: { field: path, what },
+  });
+}

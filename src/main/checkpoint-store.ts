@@ -1,0 +1,205 @@
+/**
+ * The checkpoints of one job in its checkpoint directory: who owns it, what to restore from, and what is left at the end.
+ *
+ * ```
+ * <state.checkpoints.dir>/<job-id>/          locked by this process while the job runs
+ * <state.checkpoints.dir>/<former job-id>/   locked as well while `--resume` goes on from it: its owner must be gone
+ * ```
+ */
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { TidemarkError } from '../format/errors.ts';
+import type { Manifest } from '../format/manifest.ts';
+import { realFs } from '../snapshot/fs-port.ts';
+import { collectGarbage } from '../snapshot/gc.ts';
+import { jobDirectory, tablePath } from '../snapshot/paths.ts';
+import { latestCheckpointId, prepareJobDirectory } from '../snapshot/publish.ts';
+import { type Checkpoint, decideResume, findCheckpointsByName, findCheckpointsOfJob, type FoundCheckpoint, openCheckpoint } from '../snapshot/restore.ts';
+import { isRetainedAtEnd, type JobOutcome, type RetentionPolicy } from '../snapshot/retain.ts';
+import type { Config, Retention } from './config.ts';
+import { type DirectoryLock, lockDirectory } from './dir-lock.ts';
+import type { CheckpointSummary, StartOptions } from './handle.ts';
+
+/** What an attempt starts from. */
+export interface RestorePoint {
+  /** Directory of the checkpoint. */
+  readonly path: string;
+  readonly manifest: Manifest;
+  tablePath(hash: string): string;
+}
+
+const POLICIES: Readonly<Record<Retention, RetentionPolicy>> = {
+  NO_EXTERNALIZED_CHECKPOINTS: 'never',
+  DELETE_ON_CANCELLATION: 'on-failure',
+  RETAIN_ON_CANCELLATION: 'on-cancellation',
+  RETAIN_ALWAYS: 'always',
+};
+
+export class CheckpointStore {
+  readonly jobId: string;
+  /** `<base>/<job-id>`; null when no checkpoint directory is configured. */
+  readonly jobDirectory: string | null;
+  readonly #base: string | null;
+  readonly #jobName: string;
+  readonly #options: StartOptions;
+  readonly #config: Config;
+  readonly #locks: DirectoryLock[] = [];
+  /** Another job's checkpoint that this job goes on from and has taken over: deleted once it has one of its own. */
+  #claimed: { readonly jobDirectory: string; readonly checkpointId: number } | null = null;
+  #kept = false;
+
+  private constructor(jobId: string, jobName: string, options: StartOptions, config: Config) {
+    const { directory } = config.checkpointing;
+    this.jobId = jobId;
+    this.#jobName = jobName;
+    this.#options = options;
+    this.#config = config;
+    this.#base = directory === null ? null : resolve(directory);
+    this.jobDirectory = this.#base === null ? null : jobDirectory(this.#base, jobId);
+  }
+
+  /**
+   * Makes and locks the job's directory.
+   *
+   * @throws TidemarkError ERR_CHECKPOINT_DIR when it cannot be written, ERR_DIR_LOCKED when another process owns it
+   */
+  static async open(jobId: string, jobName: string, options: StartOptions, config: Config): Promise<CheckpointStore> {
+    const store = new CheckpointStore(jobId, jobName, options, config);
+    if (store.#base === null || store.jobDirectory === null) {
+      if (config.checkpointing.intervalMs !== null) {
+        throw new TidemarkError('ERR_CONFIG_INVALID', 'execution.checkpointing.interval is set, but no directory for the checkpoints. Set execution.checkpointing.dir, for example -D execution.checkpointing.dir=./checkpoints.');
+      }
+      if (options.resume === true) {
+        throw new TidemarkError('ERR_CONFIG_INVALID', '--resume looks for the newest checkpoint in the checkpoint directory, but none is configured. Set execution.checkpointing.dir, or name a checkpoint with -s.');
+      }
+      return store;
+    }
+    requireWritableDirectory(store.#base);
+    prepareJobDirectory(realFs, store.jobDirectory);
+    store.#locks.push(await lockDirectory(store.jobDirectory));
+    return store;
+  }
+
+  get hasDirectory(): boolean {
+    return this.jobDirectory !== null;
+  }
+
+  /** Highest checkpoint number in the job's own directory; 0 if there is none. */
+  highestNumber(): number {
+    return this.jobDirectory === null || !existsSync(this.jobDirectory) ? 0 : latestCheckpointId(realFs, this.jobDirectory);
+  }
+
+  /** Complete checkpoints of the job's own directory, oldest first. */
+  ownCheckpoints(): number[] {
+    return this.#findOwn()
+      .filter(({ problem }) => problem === null)
+      .map(({ checkpointId }) => checkpointId)
+      .reverse();
+  }
+
+  /**
+   * What an attempt starts from: the newest own checkpoint if there is one, else what the options name.
+   *
+   * @param notice  takes lines for people: what was found, and what was passed over
+   * @throws TidemarkError with exit code 3 when what the options name cannot be restored
+   */
+  async restorePoint(notice: (text: string) => void): Promise<RestorePoint | null> {
+    const own = decideResume(this.#findOwn(), this.#options.fallback === true);
+    if (own.checkpoint !== null) return toPoint(own.checkpoint);
+    const { from } = this.#config.recovery;
+    if (from !== null) {
+      const checkpoint = openCheckpoint(realFs, resolve(from));
+      if (this.#config.recovery.claimMode === 'claim') this.#claim(checkpoint);
+      return toPoint(checkpoint);
+    }
+    return this.#options.resume === true ? this.#resume(notice) : null;
+  }
+
+  /** A checkpoint of the job is complete: one that was taken over from a former job is not needed any more. */
+  completed(): void {
+    const claimed = this.#claimed;
+    if (claimed === null) return;
+    this.#claimed = null;
+    const others = findCheckpointsOfJob(realFs, claimed.jobDirectory).map(({ checkpointId }) => checkpointId);
+    const retain = others.filter((checkpointId) => checkpointId > claimed.checkpointId);
+    collectGarbage(realFs, claimed.jobDirectory, { retain, inFlight: new Set(), sweep: retain.length === 0 });
+  }
+
+  /** Not built yet: says so. */
+  savepoint(_checkpoint: CheckpointSummary, directory: string | null): Promise<CheckpointSummary> {
+    const where = directory === null ? 'there is no target directory (name one, or set execution.checkpointing.savepoint-dir)' : 'this version takes checkpoints only';
+    return Promise.reject(new TidemarkError('ERR_SAVEPOINT_FAILED', `No savepoint was taken: ${where}. A checkpoint was; set execution.checkpointing.externalized-checkpoint-retention to RETAIN_ALWAYS to keep it.`));
+  }
+
+  /** Applies the retention policy and gives the directory free. Call once, after the last attempt. */
+  async close(outcome: JobOutcome, keepLast: boolean): Promise<void> {
+    try {
+      if (this.jobDirectory !== null && existsSync(this.jobDirectory)) {
+        const keep = keepLast || isRetainedAtEnd(POLICIES[this.#config.checkpointing.retention], outcome);
+        const own = this.ownCheckpoints();
+        this.#kept = keep && own.length > 0;
+        const retain = keep ? own.slice(-this.#config.checkpointing.retained) : [];
+        collectGarbage(realFs, this.jobDirectory, { retain, inFlight: new Set(), sweep: true });
+      }
+    } finally {
+      for (const lock of this.#locks.splice(0)) await lock.release();
+    }
+  }
+
+  /** The path of a checkpoint if it is still there after `close`. */
+  keptPath(path: string | null): string | null {
+    return this.#kept && path !== null && path !== '' ? path : null;
+  }
+
+  #findOwn(): FoundCheckpoint[] {
+    return this.jobDirectory === null || !existsSync(this.jobDirectory) ? [] : findCheckpointsOfJob(realFs, this.jobDirectory);
+  }
+
+  /**
+   * The newest checkpoint of a job of this name. Its directory is locked before it is read: a process that dies slowly could
+   * otherwise complete one more checkpoint, and commit its sinks, after we have looked.
+   */
+  async #resume(notice: (text: string) => void): Promise<RestorePoint | null> {
+    const base = this.#base as string;
+    const former = findCheckpointsByName(realFs, base, this.#jobName).filter(({ jobId }) => jobId !== this.jobId);
+    for (const jobId of new Set(former.map((found) => found.jobId))) this.#locks.push(await lockDirectory(join(base, jobId)));
+    const found = findCheckpointsByName(realFs, base, this.#jobName).filter(({ jobId }) => jobId !== this.jobId);
+    const { checkpoint, passedOver } = decideResume(found, this.#options.fallback === true);
+    for (const { directory, reason } of passedOver) notice(`Passed over ${directory}: ${reason}`);
+    if (checkpoint === null) {
+      notice(`No checkpoint of a job named '${this.#jobName}' in ${base}: starting empty.`);
+      return null;
+    }
+    notice(`Resuming from ${checkpoint.directory}, the newest complete checkpoint of '${this.#jobName}'.`);
+    if (this.#options.claimMode !== 'no-claim') this.#claim(checkpoint);
+    return toPoint(checkpoint);
+  }
+
+  #claim(checkpoint: Checkpoint): void {
+    const { kind, jobId, checkpointId } = checkpoint.manifest;
+    if (kind !== 'checkpoint') return;
+    const directory = join(checkpoint.directory, '..');
+    if (directory === this.jobDirectory || !directory.endsWith(jobId)) return;
+    this.#claimed = { jobDirectory: directory, checkpointId };
+  }
+}
+
+function toPoint(checkpoint: Checkpoint): RestorePoint {
+  return { path: checkpoint.directory, manifest: checkpoint.manifest, tablePath: (hash) => tablePath(checkpoint.tableDirectory, hash) };
+}
+
+/** Names the problem before the job starts, rather than at its first checkpoint. */
+function requireWritableDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    if (!statSync(path).isDirectory()) throw Object.assign(new Error('it is not a directory'), { code: 'ENOTDIR' });
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const why = code === 'EEXIST' || code === 'ENOTDIR' ? 'it, or a part of its path, is a file' : code === 'EACCES' ? 'permission denied' : code === 'EROFS' ? 'the file system is read-only' : (error as Error).message;
+    throw new TidemarkError('ERR_CHECKPOINT_DIR', `The checkpoint directory ${path} cannot be used: ${why}. Set execution.checkpointing.dir to a directory that this process may write.`, {
+      cause: error,
+      facts: { path, errno: code ?? null },
+    });
+  }
+}

@@ -80,6 +80,7 @@ export class LocalCombiner implements Output {
     if (this.#passing > 0) {
       this.#passing--;
       this.#sendAlone(key, value);
+      this.#sent = 0;
       return;
     }
     const held = this.#slots.count;

@@ -6,7 +6,16 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Position } from '../../src/job/source.ts';
 import { createSource } from '../../src/worker/connectors/source-runtime.ts';
-import { Collector, directoryWith, fileSpec, readAll, readReopening, readSome, sourceContext, temporaryDirectory } from './support.ts';
+import {
+  Collector,
+  directoryWith,
+  fileSpec,
+  readAll,
+  readReopening,
+  readSome,
+  sourceContext,
+  temporaryDirectory,
+} from './support.ts';
 
 /** The definition: the file cut at newlines, a carriage return before the cut dropped, no empty line after the last newline. */
 function referenceLines(content: string): readonly string[] {
@@ -16,8 +25,18 @@ function referenceLines(content: string): readonly string[] {
 }
 
 const lineContent = fc
-  .array(fc.oneof(fc.constantFrom('', 'a', 'ü', '😀', '\r', 'word word', 'x'.repeat(300), '\0'), fc.string({ unit: 'grapheme', maxLength: 12 })), { maxLength: 40 })
-  .chain((lines) => fc.array(fc.constantFrom('\n', '\r\n'), { minLength: lines.length, maxLength: lines.length }).map((ends) => lines.map((line, i) => line + ends[i]).join('')))
+  .array(
+    fc.oneof(
+      fc.constantFrom('', 'a', 'ü', '😀', '\r', 'word word', 'x'.repeat(300), '\0'),
+      fc.string({ unit: 'grapheme', maxLength: 12 }),
+    ),
+    { maxLength: 40 },
+  )
+  .chain((lines) =>
+    fc
+      .array(fc.constantFrom('\n', '\r\n'), { minLength: lines.length, maxLength: lines.length })
+      .map((ends) => lines.map((line, i) => line + ends[i]).join('')),
+  )
   .chain((text) => fc.boolean().map((cut) => (cut ? text.replace(/\r?\n$/, '') : text)));
 
 describe('lines of a file', () => {
@@ -26,25 +45,31 @@ describe('lines of a file', () => {
   it('are the same for any content, split size, and places where reading stops and goes on', async () => {
     let run = 0;
     await fc.assert(
-      fc.asyncProperty(lineContent, fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 7 }), fc.integer({ min: 1, max: 3 }), async (content, splits, limit, callsPerOpen) => {
-        const path = join(directory, `${run++}.txt`);
-        // Files below 256 KiB are packed; padding in front makes this one be cut into ranges, some of them inside its content.
-        const padding = `${'p'.repeat(1023)}\n`.repeat(260);
-        writeFileSync(path, padding + content);
-        const size = padding.length + Buffer.byteLength(content);
-        const splitBytes = Math.max(1, Math.ceil(Buffer.byteLength(content) / splits));
-        const source = createSource(fileSpec({ patterns: [path], splitBytes: padding.length }));
-        const [first] = await source.enumerate(sourceContext);
-        const out = new Collector();
-        for (let start = padding.length; start < size; start += splitBytes) {
-          const end = Math.min(size, start + splitBytes);
-          await readReopening(source, { id: `${start}`, data: { files: [path], start, end } }, out, limit, callsPerOpen);
-        }
-        rmSync(path);
-        expect(first.data).toMatchObject({ start: 0, end: padding.length });
-        expect(out.records).toEqual(referenceLines(content));
-        expect(out.malformedRecords).toEqual([]);
-      }),
+      fc.asyncProperty(
+        lineContent,
+        fc.integer({ min: 1, max: 60 }),
+        fc.integer({ min: 1, max: 7 }),
+        fc.integer({ min: 1, max: 3 }),
+        async (content, splits, limit, callsPerOpen) => {
+          const path = join(directory, `${run++}.txt`);
+          // Files below 256 KiB are packed; padding in front makes this one be cut into ranges, some of them inside its content.
+          const padding = `${'p'.repeat(1023)}\n`.repeat(260);
+          writeFileSync(path, padding + content);
+          const size = padding.length + Buffer.byteLength(content);
+          const splitBytes = Math.max(1, Math.ceil(Buffer.byteLength(content) / splits));
+          const source = createSource(fileSpec({ patterns: [path], splitBytes: padding.length }));
+          const [first] = await source.enumerate(sourceContext);
+          const out = new Collector();
+          for (let start = padding.length; start < size; start += splitBytes) {
+            const end = Math.min(size, start + splitBytes);
+            await readReopening(source, { id: `${start}`, data: { files: [path], start, end } }, out, limit, callsPerOpen);
+          }
+          rmSync(path);
+          expect(first.data).toMatchObject({ start: 0, end: padding.length });
+          expect(out.records).toEqual(referenceLines(content));
+          expect(out.malformedRecords).toEqual([]);
+        },
+      ),
       { numRuns: 150 },
     );
   });
@@ -89,7 +114,10 @@ describe('lines of a file', () => {
     damaged.fill(0x55, 2000, 2100);
     const zipped = directoryWith({ 'cut.gz': whole.subarray(0, 6000), 'damaged.gz': damaged });
     for (const name of ['cut.gz', 'damaged.gz']) {
-      await expect(readAll(fileSpec({ patterns: [`${zipped}/${name}`] }))).rejects.toMatchObject({ code: 'ERR_SOURCE_FAILED', facts: { path: `${zipped}/${name}` } });
+      await expect(readAll(fileSpec({ patterns: [`${zipped}/${name}`] }))).rejects.toMatchObject({
+        code: 'ERR_SOURCE_FAILED',
+        facts: { path: `${zipped}/${name}` },
+      });
     }
   });
 
@@ -99,7 +127,12 @@ describe('lines of a file', () => {
   });
 
   it('that are not valid UTF-8 are malformed, with file, line and reason; the others are read', async () => {
-    const bytes = Buffer.concat([Buffer.from('good\n'), Buffer.from([0x61, 0xff, 0x0a]), Buffer.from('ümlaut\n'), Buffer.from([0xe2, 0x82])]);
+    const bytes = Buffer.concat([
+      Buffer.from('good\n'),
+      Buffer.from([0x61, 0xff, 0x0a]),
+      Buffer.from('ümlaut\n'),
+      Buffer.from([0xe2, 0x82]),
+    ]);
     const invalid = directoryWith({ 'bad.txt': bytes });
     const out = await readAll(fileSpec({ patterns: [`${invalid}/bad.txt`] }));
     expect(out.records).toEqual(['good', 'ümlaut']);
@@ -116,7 +149,13 @@ describe('lines of a file', () => {
     const [split] = await source.enumerate(sourceContext);
     for (const callsPerOpen of [1, 1000]) {
       const out = new Collector();
-      await readReopening(source, { id: split.id, data: { files: [`${long}/long.txt`], start: 0, end: null } }, out, 1, callsPerOpen);
+      await readReopening(
+        source,
+        { id: split.id, data: { files: [`${long}/long.txt`], start: 0, end: null } },
+        out,
+        1,
+        callsPerOpen,
+      );
       expect(out.records).toEqual(['ok', 'fine', `last ${'z'.repeat(95)}`]);
       expect(out.malformedRecords.map(({ where, reason }) => `${where} ${reason}`)).toEqual([
         `${long}/long.txt:2 the record is longer than 100 bytes (maxRecordBytes)`,
@@ -165,7 +204,12 @@ describe('a whole file as a record', () => {
   });
 
   it('that is too long or not UTF-8 is malformed', async () => {
-    const files = directoryWith({ 'a.js': 'x'.repeat(101), 'b.js': Buffer.from([0xff]), 'c.gz': gzipSync('x'.repeat(5000)), 'd.js': 'fine' });
+    const files = directoryWith({
+      'a.js': 'x'.repeat(101),
+      'b.js': Buffer.from([0xff]),
+      'c.gz': gzipSync('x'.repeat(5000)),
+      'd.js': 'fine',
+    });
     const out = await readAll(fileSpec({ patterns: [`${files}/*`], whole: true, maxRecordBytes: 100 }));
     expect(out.records).toEqual([{ path: `${files}/d.js`, text: 'fine' }]);
     expect(out.malformedRecords.map(({ where }) => where)).toEqual([`${files}/a.js`, `${files}/b.js`, `${files}/c.gz`]);
@@ -202,7 +246,9 @@ describe('a position in a file', () => {
 
   it('is refused with ERR_SOURCE_CHANGED in one that was truncated, replaced, or rewritten before the position', async () => {
     await expect(reopenAfter((path) => truncateSync(path, 100))).rejects.toMatchObject({ code: 'ERR_SOURCE_CHANGED' });
-    await expect(reopenAfter((path) => writeFileSync(path, 'other\n'.repeat(3000)))).rejects.toMatchObject({ code: 'ERR_SOURCE_CHANGED' });
+    await expect(reopenAfter((path) => writeFileSync(path, 'other\n'.repeat(3000)))).rejects.toMatchObject({
+      code: 'ERR_SOURCE_CHANGED',
+    });
     const rewritten = reopenAfter((path) => {
       const same = Array.from({ length: 1000 }, (_, i) => (i < 300 ? `line ${i}` : `LINE ${i}`));
       writeFileSync(path, same.join('\n'));

@@ -3,7 +3,15 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll } from 'vitest';
-import type { FileSourceSpec, Position, RecordOutput, SourceContext, SourceSpec, Split, SplitReader } from '../../src/job/source.ts';
+import type {
+  FileSourceSpec,
+  Position,
+  RecordOutput,
+  SourceContext,
+  SourceSpec,
+  Split,
+  SplitReader,
+} from '../../src/job/source.ts';
 import type { SinkContext } from '../../src/job/sink.ts';
 import { createSource, type RuntimeSource } from '../../src/worker/connectors/source-runtime.ts';
 
@@ -31,7 +39,15 @@ export function directoryWith(files: Readonly<Record<string, string | Uint8Array
 export const sourceContext: SourceContext = { parallelism: 1, subtask: 0, args: [] };
 
 export function sinkContext(overrides: Partial<SinkContext> = {}): SinkContext {
-  return { jobId: '0123456789abcdef0123456789abcdef', jobName: 'job', uid: 'out', subtask: 0, parallelism: 1, attempt: 1, ...overrides };
+  return {
+    jobId: '0123456789abcdef0123456789abcdef',
+    jobName: 'job',
+    uid: 'out',
+    subtask: 0,
+    parallelism: 1,
+    attempt: 1,
+    ...overrides,
+  };
 }
 
 export function fileSpec(overrides: Partial<FileSourceSpec> & Pick<FileSourceSpec, 'patterns'>): FileSourceSpec {
@@ -88,7 +104,13 @@ export async function readSome(reader: SplitReader<unknown>, out: Collector, lim
 }
 
 /** Reads a split, closed and opened again at its position, through JSON as in a manifest, after every `callsPerOpen` calls. */
-export async function readReopening(source: RuntimeSource, split: Split, out: Collector, limit: number, callsPerOpen: number): Promise<void> {
+export async function readReopening(
+  source: RuntimeSource,
+  split: Split,
+  out: Collector,
+  limit: number,
+  callsPerOpen: number,
+): Promise<void> {
   let position: Position = null;
   for (;;) {
     const reader = await source.open(split, position, sourceContext);

@@ -6,7 +6,7 @@ import { availableParallelism } from 'node:os';
 import { assert } from '../format/assert.ts';
 import { decodeError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
-import type { GraphNode, JobGraph } from '../job/graph.ts';
+import { type JobGraph, sinkOf } from '../job/graph.ts';
 import type { Split } from '../job/source.ts';
 import {
   CHANNEL_HEADER_BYTES,
@@ -117,7 +117,7 @@ export class Attempt {
   async #recoverSinks(): Promise<void> {
     const { graph, restore } = this.options;
     for (const node of graph.nodes) {
-      if (node.kind !== 'sink') continue;
+      if (sinkOf(node) === null) continue;
       await this.run({ op: 'recover', node: node.id, committables: restore?.committables.get(node.uid) ?? [] });
     }
   }
@@ -194,9 +194,3 @@ function deploy(options: AttemptOptions): Deployment {
     splitCursors,
   };
 }
-
-/** The sink nodes of a graph. */
-export function sinkNodes(graph: JobGraph): (GraphNode & { kind: 'sink' })[] {
-  return graph.nodes.filter((node) => node.kind === 'sink');
-}
-

@@ -13,7 +13,7 @@ import type { JsonValue } from '../format/json.ts';
 import { keyGroupRange } from '../format/key-groups.ts';
 import type { KeyedStateInfo, Manifest, OperatorInfo, StageInfo, SubtaskInfo, TableRef } from '../format/manifest.ts';
 import { TIDEMARK_VERSION } from '../format/version.ts';
-import type { JobGraph } from '../job/graph.ts';
+import { type JobGraph, sinkOf } from '../job/graph.ts';
 import { decideCompaction } from '../snapshot/compaction.ts';
 import { sharedDirectory } from '../snapshot/paths.ts';
 import { CONTROL_ROW_DOUBLES, ControlDouble, ControlWord, type MergeResult, type PersistResult, type PublishResult, type RestoreTable, type SyncSnapshot } from '../worker/protocol.ts';
@@ -227,7 +227,7 @@ export class Checkpointing {
       full: part.snapshot.full,
       directory: jobDirectory === null ? null : sharedDirectory(jobDirectory),
       states: part.subtask.states,
-      committables: part.snapshot.committables,
+      committables: part.snapshot.committables.filter(({ node }) => needsPersisting(this.#graph, node)),
     });
   }
 
@@ -319,7 +319,7 @@ export class Checkpointing {
 
   async #commitNode(nodeId: number, values: readonly JsonValue[]): Promise<void> {
     const node = this.#graph.nodes[nodeId];
-    if (node.kind === 'sink' && node.sink.kind === 'collect') {
+    if (sinkOf(node)?.kind === 'collect') {
       this.#events.collected(nodeId, values);
       return;
     }
@@ -542,4 +542,10 @@ export class Checkpointing {
     }
     return totals;
   }
+}
+
+/** Has a sink anything to make durable? Collected records would only travel to the background and back. */
+function needsPersisting(graph: JobGraph, node: number): boolean {
+  const kind = sinkOf(graph.nodes[node])?.kind;
+  return kind === 'files' || kind === 'custom';
 }

@@ -13,7 +13,7 @@ import { randomBytes } from 'node:crypto';
 import { assert } from '../format/assert.ts';
 import { TidemarkError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
-import type { JobGraph } from '../job/graph.ts';
+import { type JobGraph, sinkOf } from '../job/graph.ts';
 import { decodeCollected } from '../format/collected.ts';
 import { Attempt, defaultThreads } from './attempt.ts';
 import { CheckpointStore, type RestorePoint } from './checkpoint-store.ts';
@@ -170,6 +170,8 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
 
   async #run(): Promise<JobResult> {
     let ending: Ending;
+    // Whoever started the job must have the chance to listen before anything is told.
+    await new Promise((resolve) => setImmediate(resolve));
     try {
       ending = await this.#attemptsUntilEnd();
     } catch (error) {
@@ -362,7 +364,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
   /** Records of a `collect` sink that the restored checkpoint had prepared, unless this process has delivered them. */
   #deliverRestored(restore: RestorePlan | null): void {
     for (const node of this.#graph.nodes) {
-      if (node.kind !== 'sink' || node.sink.kind !== 'collect') continue;
+      if (sinkOf(node)?.kind !== 'collect') continue;
       this.#collect(node.id, restore?.committables.get(node.uid) ?? []);
     }
   }

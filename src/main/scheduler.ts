@@ -122,7 +122,8 @@ export class Scheduler {
       const subtask = this.#choose(worker);
       if (subtask !== null) this.#runTurn(worker, subtask);
     }
-    if (this.#workers.every((worker) => worker.running === null)) this.#whenNothingRuns();
+    if (this.#workers.some((worker) => worker.running === null)) this.#armWakeTimer();
+    if (this.#workers.every((worker) => worker.running === null)) this.#reportFinished();
   }
 
   word(subtask: ScheduledSubtask, word: number): number {
@@ -256,22 +257,23 @@ export class Scheduler {
 
   readonly #channels = new Map<string, Channel>();
 
-  #whenNothingRuns(): void {
-    if (this.subtasks.every((subtask) => this.isFinished(subtask))) {
-      if (!this.#finishedReported) {
-        this.#finishedReported = true;
-        this.#events.finished();
-      }
-      return;
+  #reportFinished(): void {
+    if (this.#finishedReported || !this.subtasks.every((subtask) => this.isFinished(subtask))) return;
+    this.#finishedReported = true;
+    this.#events.finished();
+  }
+
+  /** A source that waits is due at a time of its own. */
+  #armWakeTimer(): void {
+    let due = Infinity;
+    for (const subtask of this.subtasks) {
+      if (!subtask.source || subtask.leased || (this.flags(subtask) & SubtaskFlag.waiting) === 0) continue;
+      due = Math.min(due, this.double(subtask, ControlDouble.wakeAtMs));
     }
-    const due = this.subtasks.reduce((least, subtask) => {
-      if (!subtask.source || (this.flags(subtask) & SubtaskFlag.waiting) === 0) return least;
-      return Math.min(least, this.double(subtask, ControlDouble.wakeAtMs));
-    }, Infinity);
-    if (due === Infinity) return;
     clearTimeout(this.#wakeTimer);
+    if (due === Infinity) return;
     const delay = due - (performance.timeOrigin + performance.now());
-    this.#wakeTimer = setTimeout(() => this.dispatch(), Math.max(0, Math.min(delay, 0x7fffffff)));
+    this.#wakeTimer = setTimeout(() => this.dispatch(), Math.max(0, Math.min(Math.ceil(delay), 0x7fffffff)));
   }
 
   #checkTimeouts(): void {

@@ -1,6 +1,9 @@
 /** Commands that read checkpoints from disk: checkpoints list, inspect, verify. They change nothing and need no running job. */
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { TidemarkError } from '../../format/errors.ts';
 import type { KeyedStateInfo } from '../../format/manifest.ts';
-import { nodeFs } from '../../snapshot/fs-port.ts';
+import { realFs } from '../../snapshot/fs-port.ts';
 import { type CheckpointInspection, type CheckpointListing, inspectCheckpoint, listCheckpoints } from '../../snapshot/inspect.ts';
 import { type VerifyReport, verifyCheckpoint } from '../../snapshot/verify.ts';
 import { humanBytes, humanCount, humanDuration } from '../human.ts';
@@ -24,7 +27,11 @@ const LISTING_COLUMNS: readonly Column[] = [
 ];
 
 export async function listCheckpointsCommand(directory: string, flags: JsonFlag): Promise<number> {
-  const listings = listCheckpoints(nodeFs, directory);
+  // An empty list for a directory that is misspelt would look like lost checkpoints.
+  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new TidemarkError('ERR_CHECKPOINT_DIR', `There is no directory ${resolve(directory)}. Name execution.checkpointing.dir, or the directory of one job in it.`, { facts: { path: directory } });
+  }
+  const listings = listCheckpoints(realFs, directory);
   if (flags.json) printJson({ directory, checkpoints: listings });
   else if (listings.length === 0) printOut(`There is no checkpoint in ${directory}.`);
   else printTable(LISTING_COLUMNS, listings.map(listingRow));
@@ -47,7 +54,7 @@ function listingRow(listing: CheckpointListing): string[] {
 }
 
 export async function inspectCommand(path: string, flags: JsonFlag): Promise<number> {
-  const inspection = inspectCheckpoint(nodeFs, path);
+  const inspection = inspectCheckpoint(realFs, path);
   if (flags.json) printJson(inspection);
   else printInspection(inspection);
   return 0;
@@ -124,7 +131,7 @@ function stateCells(state: KeyedStateInfo): string[] {
 
 /** @returns 3 when something is wrong: such a checkpoint cannot be restored */
 export async function verifyCommand(path: string, flags: JsonFlag & { readonly deep?: boolean }): Promise<number> {
-  const report = verifyCheckpoint(nodeFs, path, { deep: flags.deep === true });
+  const report = verifyCheckpoint(realFs, path, { deep: flags.deep === true });
   if (flags.json) printJson(report);
   else printReport(report);
   return report.ok ? 0 : 3;

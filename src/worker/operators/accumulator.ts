@@ -66,7 +66,13 @@ export function accumulatorLayout(outputs: Readonly<Record<string, BuiltInAggreg
     outputs: columns,
     topN,
     valueBytes: 8 * (1 + slots.length),
-    schema: { type: 'record', fields: [{ name: 'count', schema: { type: 'f64' } }, ...slots.map((slot) => ({ name: `${slot.kind}(${slot.field})`, schema: { type: 'f64' } as const }))] },
+    schema: {
+      type: 'record',
+      fields: [
+        { name: 'count', schema: { type: 'f64' } },
+        ...slots.map((slot) => ({ name: `${slot.kind}(${slot.field})`, schema: { type: 'f64' } as const })),
+      ],
+    },
   };
 }
 
@@ -85,7 +91,14 @@ export function countRecords(f64: Float64Array, at: Uint32Array, from: number, t
 }
 
 /** Adds counts of partial results; `fresh[i]` is 1 when the i-th is the first of its key. */
-export function addCounts(f64: Float64Array, at: Uint32Array, from: number, to: number, fresh: Uint8Array, counts: Float64Array): void {
+export function addCounts(
+  f64: Float64Array,
+  at: Uint32Array,
+  from: number,
+  to: number,
+  fresh: Uint8Array,
+  counts: Float64Array,
+): void {
   for (let i = from; i < to; i++) {
     const index = at[i];
     const before = f64[index];
@@ -94,18 +107,41 @@ export function addCounts(f64: Float64Array, at: Uint32Array, from: number, to: 
   }
 }
 
-export function addValues(f64: Float64Array, at: Uint32Array, from: number, to: number, slot: number, values: Float64Array): void {
+export function addValues(
+  f64: Float64Array,
+  at: Uint32Array,
+  from: number,
+  to: number,
+  slot: number,
+  values: Float64Array,
+): void {
   for (let i = from; i < to; i++) f64[at[i] + slot] += values[i];
 }
 
-export function keepLeast(f64: Float64Array, at: Uint32Array, from: number, to: number, slot: number, values: Float64Array, fresh: Uint8Array): void {
+export function keepLeast(
+  f64: Float64Array,
+  at: Uint32Array,
+  from: number,
+  to: number,
+  slot: number,
+  values: Float64Array,
+  fresh: Uint8Array,
+): void {
   for (let i = from; i < to; i++) {
     const index = at[i] + slot;
     f64[index] = fresh[i] === 1 ? values[i] : Math.min(f64[index], values[i]);
   }
 }
 
-export function keepLargest(f64: Float64Array, at: Uint32Array, from: number, to: number, slot: number, values: Float64Array, fresh: Uint8Array): void {
+export function keepLargest(
+  f64: Float64Array,
+  at: Uint32Array,
+  from: number,
+  to: number,
+  slot: number,
+  values: Float64Array,
+  fresh: Uint8Array,
+): void {
   for (let i = from; i < to; i++) {
     const index = at[i] + slot;
     f64[index] = fresh[i] === 1 ? values[i] : Math.max(f64[index], values[i]);

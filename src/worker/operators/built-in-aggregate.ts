@@ -9,7 +9,16 @@ import type { JsonValue } from '../../format/json.ts';
 import type { Schema } from '../../format/schema.ts';
 import { CurrentKey } from '../state/handles/current-key.ts';
 import type { StateMap } from '../state/state-map.ts';
-import { type AccumulatorLayout, accumulatorLayout, addCounts, addValues, countRecords, keepLargest, keepLeast, type Slot } from './accumulator.ts';
+import {
+  type AccumulatorLayout,
+  accumulatorLayout,
+  addCounts,
+  addValues,
+  countRecords,
+  keepLargest,
+  keepLeast,
+  type Slot,
+} from './accumulator.ts';
 import { DistinctValues } from './distinct-values.ts';
 import { END_STATE, EndCursor, visitKeys } from './end-cursor.ts';
 import { FieldValues } from './field-values.ts';
@@ -74,14 +83,27 @@ export class BuiltInAggregateOperator implements Operator {
       return values;
     };
     this.#counts = merging ? inputOf(PARTIAL_COUNT) : null;
-    this.#slots = slots.filter(({ kind }) => kind !== 'distinct').map((slot) => ({ ...slot, input: inputOf(merging ? partialColumn(slot.index) : slot.field) }));
+    this.#slots = slots
+      .filter(({ kind }) => kind !== 'distinct')
+      .map((slot) => ({ ...slot, input: inputOf(merging ? partialColumn(slot.index) : slot.field) }));
     const open = (name: string, kind: string, recorded: unknown, composite: boolean): StateMap =>
       env.openState({ uid: node.uid, name, kind, keyType: keyCodec.type, schema: recorded as JsonValue, composite });
     this.#map = open('accumulator', 'value', schema, false);
     this.#distinct = slots
       .filter(({ kind }) => kind === 'distinct')
-      .map(({ field, index }) => ({ index, values: new DistinctValues(open(`distinct(${field})`, 'distinct', fieldSchema(codec.schema, field), true), this.#key, codec, field) }));
-    this.#top = topN.map(({ name, field, n }) => ({ rows: new TopRows(open(`topN(${name})`, 'topN', codec.schema, false), this.#key, codec, n), input: inputOf(field) }));
+      .map(({ field, index }) => ({
+        index,
+        values: new DistinctValues(
+          open(`distinct(${field})`, 'distinct', fieldSchema(codec.schema, field), true),
+          this.#key,
+          codec,
+          field,
+        ),
+      }));
+    this.#top = topN.map(({ name, field, n }) => ({
+      rows: new TopRows(open(`topN(${name})`, 'topN', codec.schema, false), this.#key, codec, n),
+      input: inputOf(field),
+    }));
     this.#inputs = [...inputs.values()];
     this.#results = new ResultRecords(env.selector, this.#layout.outputs);
     this.#cursor = new EndCursor([{ map: this.#map, isHead: null }], env.range, env.restored?.[END_STATE]);

@@ -80,7 +80,13 @@ export class Chain {
   /** First operator whose input may still come from the one before: those before it have ended. */
   #ended = 0;
 
-  constructor(options: ChainOptions, operators: readonly ChainedOperator[], entry: Output, rowsEntry: RowsEntry | null, keyedStates: readonly KeyedStateInfo[]) {
+  constructor(
+    options: ChainOptions,
+    operators: readonly ChainedOperator[],
+    entry: Output,
+    rowsEntry: RowsEntry | null,
+    keyedStates: readonly KeyedStateInfo[],
+  ) {
     this.#options = options;
     this.#operators = operators;
     this.#entry = entry;
@@ -134,7 +140,12 @@ export class Chain {
   }
 
   counters(): readonly OperatorCounters[] {
-    return this.#operators.map(({ node, operator }) => ({ uid: node.uid, name: node.name, recordsIn: operator.recordsIn, recordsOut: operator.recordsOut }));
+    return this.#operators.map(({ node, operator }) => ({
+      uid: node.uid,
+      name: node.name,
+      recordsIn: operator.recordsIn,
+      recordsOut: operator.recordsOut,
+    }));
   }
 
   close(): void {
@@ -143,7 +154,10 @@ export class Chain {
 }
 
 /** What all operators of a chain have. */
-type AnyOperator = Pick<Operator, 'end' | 'endTurn' | 'snapshot' | 'close'> & { readonly recordsIn: number; readonly recordsOut: number };
+type AnyOperator = Pick<Operator, 'end' | 'endTurn' | 'snapshot' | 'close'> & {
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+};
 
 interface ChainedOperator {
   readonly node: GraphNode;
@@ -174,7 +188,12 @@ export function buildChain(options: ChainOptions): Chain {
   return new Chain(options, operators, out, keyed ?? createRowsEntry(options, out), keyedStates);
 }
 
-function createValueOperator(node: GraphNode, out: Output, site: FailureSite, options: ChainOptions): ValueOperator & Pick<Operator, 'end' | 'snapshot'> {
+function createValueOperator(
+  node: GraphNode,
+  out: Output,
+  site: FailureSite,
+  options: ChainOptions,
+): ValueOperator & Pick<Operator, 'end' | 'snapshot'> {
   switch (node.kind) {
     case 'map':
       return new MapOperator(node, out, site);
@@ -185,7 +204,10 @@ function createValueOperator(node: GraphNode, out: Output, site: FailureSite, op
     case 'process':
       return new FreeProcessOperator(node, out, site, options.restored(node.uid));
     default:
-      throw new TidemarkError('ERR_JOB_INVALID', `Operator '${node.name}' (${node.kind}) cannot be chained: the planner makes an exchange, an input or an output of it.`);
+      throw new TidemarkError(
+        'ERR_JOB_INVALID',
+        `Operator '${node.name}' (${node.kind}) cannot be chained: the planner makes an exchange, an input or an output of it.`,
+      );
   }
 }
 
@@ -199,7 +221,10 @@ function createKeyedOperator(
 ): AnyOperator & RowsEntry {
   const { input, partialInput } = options;
   if (position !== 0 || input === null || input.keyCodec === null || input.selector === null) {
-    throw new TidemarkError('ERR_JOB_INVALID', `Operator '${node.name}' (${node.location ?? node.uid}) needs keyed input. Put keyBy before it.`);
+    throw new TidemarkError(
+      'ERR_JOB_INVALID',
+      `Operator '${node.name}' (${node.location ?? node.uid}) needs keyed input. Put keyBy before it.`,
+    );
   }
   const env: BuiltInEnv = {
     input: new KeyedInput({ ...input, keyCodec: input.keyCodec }),
@@ -216,7 +241,9 @@ function createKeyedOperator(
   };
   if (node.kind === 'process') return new KeyedProcessOperator(node, env);
   const { aggregate } = node;
-  return aggregate.kind === 'built-in' ? new BuiltInAggregateOperator(node, aggregate.outputs, env) : new FoldAggregateOperator(node, aggregate, env);
+  return aggregate.kind === 'built-in'
+    ? new BuiltInAggregateOperator(node, aggregate.outputs, env)
+    : new FoldAggregateOperator(node, aggregate, env);
 }
 
 /** Entry for rows in front of operators that take values, or of the tail alone. */

@@ -36,7 +36,11 @@ export class DistinctValues {
   add(memory: Memory, rowAt: number): boolean {
     const value = this.#value;
     if (this.#rowKey !== null) this.#rowKey.locate(memory, rowAt, value);
-    else this.#keyCodec.encode((this.#codec.decode(memory, rowAt) as Readonly<Record<string, unknown>> | null)?.[this.#field], value);
+    else
+      this.#keyCodec.encode(
+        (this.#codec.decode(memory, rowAt) as Readonly<Record<string, unknown>> | null)?.[this.#field],
+        value,
+      );
     this.#composite.wordAndBytes(ENTRY, value.memory, value.at, value.length);
     this.#composite.upsert(this.#map, 0);
     return this.#map.created;

@@ -64,7 +64,9 @@ export class EndCursor {
     this.#sources = sources;
     this.#range = range;
     this.#windowEnd = range.first;
-    this.#restored = (restored as unknown as readonly DoneInterval[]).filter(({ from, hash }) => from <= range.last && hash >= range.first);
+    this.#restored = (restored as unknown as readonly DoneInterval[]).filter(
+      ({ from, hash }) => from <= range.last && hash >= range.first,
+    );
   }
 
   /**
@@ -99,7 +101,7 @@ export class EndCursor {
   snapshot(): readonly JsonValue[] | null {
     const { first, last } = this.#range;
     const done: DoneInterval[] = [];
-    if (this.#finished) return [{ from: first, hash: last, key: null } as unknown as JsonValue];
+    if (this.#finished) return [{ from: first, hash: last, key: null }];
     if (this.#started) {
       if (this.#next > 0) {
         const { hash, memory, at, length } = this.key;
@@ -155,7 +157,12 @@ export class EndCursor {
     return this.#copyKeys(order, packed, addresses, owners);
   }
 
-  #copyKeys(order: Uint32Array, hashes: readonly number[], addresses: readonly number[], owners: readonly KeySource[]): { offsets: Uint32Array; hashes: Uint32Array } {
+  #copyKeys(
+    order: Uint32Array,
+    hashes: readonly number[],
+    addresses: readonly number[],
+    owners: readonly KeySource[],
+  ): { offsets: Uint32Array; hashes: Uint32Array } {
     let bytes = 0;
     for (let i = 0; i < addresses.length; i++) bytes += 8 + owners[i].map.keyLength(addresses[i]);
     const memory = Memory.local(bytes);
@@ -180,7 +187,11 @@ export class EndCursor {
 
   /** Drops equal keys (of several maps) and those of done intervals. */
   #withoutDone(memory: Memory, offsets: Uint32Array, hashes: Uint32Array): { offsets: Uint32Array; hashes: Uint32Array } {
-    const done = this.#restored.map(({ from, hash, key }) => ({ from, hash, key: key === null ? null : memoryOf(Buffer.from(key, 'base64')) }));
+    const done = this.#restored.map(({ from, hash, key }) => ({
+      from,
+      hash,
+      key: key === null ? null : memoryOf(Buffer.from(key, 'base64')),
+    }));
     let kept = 0;
     for (let i = 0; i < offsets.length; i++) {
       const at = offsets[i];
@@ -191,7 +202,8 @@ export class EndCursor {
           hash >= interval.from &&
           (hash < interval.hash ||
             (hash === interval.hash &&
-              (interval.key === null || compareBytes(memory, at + 4, memory.u32[at >>> 2], interval.key.memory, 0, interval.key.length) <= 0))),
+              (interval.key === null ||
+                compareBytes(memory, at + 4, memory.u32[at >>> 2], interval.key.memory, 0, interval.key.length) <= 0))),
       );
       if (isDone) continue;
       offsets[kept] = at;

@@ -49,7 +49,11 @@ export function numberField(record: unknown, field: string): number {
   const value = (record as Readonly<Record<string, unknown>> | null | undefined)?.[field];
   if (typeof value === 'number') return value;
   const received = describeValue(value);
-  throw new TidemarkError('ERR_INVALID_ARG', `Field '${field}' must be a number to be aggregated, but it is ${received}. Filter such records out, or give them a number, before the aggregate`, {
-    facts: { field, received },
-  });
+  throw new TidemarkError(
+    'ERR_INVALID_ARG',
+    `Field '${field}' must be a number to be aggregated, but it is ${received}. Filter such records out, or give them a number, before the aggregate`,
+    {
+      facts: { field, received },
+    },
+  );
 }

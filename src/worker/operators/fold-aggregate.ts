@@ -46,7 +46,8 @@ export class FoldAggregateOperator implements Operator {
     this.#env = env;
     this.#emitsEach = spec.emit === 'each';
     this.#fold = foldOf(spec, env.merging);
-    this.#project = spec.kind === 'function' ? (spec.project as ((key: unknown, result: unknown) => unknown) | undefined) : undefined;
+    this.#project =
+      spec.kind === 'function' ? (spec.project as ((key: unknown, result: unknown) => unknown) | undefined) : undefined;
     const { codec, keyCodec } = env.input;
     const schema = spec.kind === 'reduce' ? codec.schema : (spec.aggregate.schema ?? null);
     this.#map = env.openState({
@@ -145,11 +146,16 @@ export class FoldAggregateOperator implements Operator {
 function foldOf(spec: FoldSpec, merging: boolean): Fold {
   if (spec.kind === 'reduce') {
     // A partial result is a value like any other.
-    return { first: (value) => value, next: spec.reduce as Fold['next'], result: (accumulator) => accumulator };
+    return { first: (value) => value, next: spec.reduce, result: (accumulator) => accumulator };
   }
   const aggregate = spec.aggregate as AggregateFunction<unknown, unknown, unknown>;
   const result = (accumulator: unknown): unknown => aggregate.result(accumulator);
-  if (!merging) return { first: (value) => aggregate.add(aggregate.create(), value), next: (accumulator, value) => aggregate.add(accumulator, value), result };
+  if (!merging)
+    return {
+      first: (value) => aggregate.add(aggregate.create(), value),
+      next: (accumulator, value) => aggregate.add(accumulator, value),
+      result,
+    };
   const partial = (value: unknown): unknown => (value as { readonly [PARTIAL_ACCUMULATOR]: unknown })[PARTIAL_ACCUMULATOR];
   return { first: partial, next: (accumulator, value) => aggregate.merge?.(accumulator, partial(value)), result };
 }

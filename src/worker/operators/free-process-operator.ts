@@ -37,7 +37,10 @@ export class FreeProcessOperator implements ValueOperator {
     this.#out = out;
     this.#site = site;
     this.#lists = new Map(
-      Object.entries(node.process.operatorState).map(([name, { schema }]) => [name, new OperatorList(schema, restored?.[name] ?? [], `operator '${node.name}', state '${name}'`)]),
+      Object.entries(node.process.operatorState).map(([name, { schema }]) => [
+        name,
+        new OperatorList(schema, restored?.[name] ?? [], `operator '${node.name}', state '${name}'`),
+      ]),
     );
     this.#context = new FreeContext(Object.fromEntries(this.#lists), site.context, (value, timestampMs) => {
       this.recordsOut++;
@@ -175,7 +178,10 @@ class OperatorList implements ListState<unknown> {
     const decoded = this.#schema === null ? undefined : valueFromJson(this.#schema, value);
     if (this.#schema === null || decoded instanceof JsonMismatch) {
       const detail = decoded instanceof JsonMismatch ? `it must be ${decoded.expected}` : 'it was recorded with a schema';
-      throw new TidemarkError('ERR_STATE_INCOMPATIBLE', `An element of ${label} in the checkpoint does not match the job: ${detail}. Restore with the schema that it was recorded with.`);
+      throw new TidemarkError(
+        'ERR_STATE_INCOMPATIBLE',
+        `An element of ${label} in the checkpoint does not match the job: ${detail}. Restore with the schema that it was recorded with.`,
+      );
     }
     return decoded;
   }

@@ -124,7 +124,7 @@ function createPartials(combine: LocalCombine): Partials {
     case 'built-in':
       return new SlotPartials(accumulatorLayout(aggregate.outputs).slots, keyWriter(combine));
     case 'function':
-      return new FunctionPartials(aggregate.aggregate as AggregateFunction<unknown, unknown, unknown>, keyWriter(combine));
+      return new FunctionPartials(aggregate.aggregate, keyWriter(combine));
     case 'reduce':
       return new ReducePartials(aggregate.reduce as (a: unknown, b: unknown) => unknown);
   }
@@ -181,7 +181,8 @@ class SlotPartials implements Partials {
     for (const { kind, field, index } of this.#slots) {
       const number = numberField(value, field);
       const before = values[at + index];
-      values[at + index] = kind === 'sum' ? before + number : kind === 'min' ? Math.min(before, number) : Math.max(before, number);
+      values[at + index] =
+        kind === 'sum' ? before + number : kind === 'min' ? Math.min(before, number) : Math.max(before, number);
     }
   }
 
@@ -197,7 +198,7 @@ class SlotPartials implements Partials {
 
 class FunctionPartials implements Partials {
   readonly #aggregate: AggregateFunction<unknown, unknown, unknown>;
-  readonly #accumulators: unknown[] = new Array<unknown>(MAX_KEYS + 1).fill(undefined);
+  readonly #accumulators: unknown[] = Array.from({ length: MAX_KEYS + 1 }, () => undefined);
   readonly #writeKey: KeyWriter;
 
   constructor(aggregate: AggregateFunction<unknown, unknown, unknown>, writeKey: KeyWriter) {
@@ -224,7 +225,7 @@ class FunctionPartials implements Partials {
 
 class ReducePartials implements Partials {
   readonly #reduce: (a: unknown, b: unknown) => unknown;
-  readonly #values: unknown[] = new Array<unknown>(MAX_KEYS + 1).fill(undefined);
+  readonly #values: unknown[] = Array.from({ length: MAX_KEYS + 1 }, () => undefined);
 
   constructor(reduce: (a: unknown, b: unknown) => unknown) {
     this.#reduce = reduce;

@@ -34,7 +34,15 @@ export function operatorFailure(error: unknown, site: FailureSite, record: () =>
       `The record was ${text}. Correct the function, or filter such records out before it; the job goes on from its last checkpoint.`,
     {
       cause: error,
-      facts: { operator: node.name, uid: node.uid, location: node.location, subtask: context.subtask, parallelism: context.parallelism, source: position, record: text },
+      facts: {
+        operator: node.name,
+        uid: node.uid,
+        location: node.location,
+        subtask: context.subtask,
+        parallelism: context.parallelism,
+        source: position,
+        record: text,
+      },
     },
   );
 }

@@ -48,11 +48,17 @@ export class KeyedProcessOperator implements Operator {
     this.#env = env;
     const { input, site } = env;
     const states = Object.entries(node.process.state).map(
-      ([name, spec]) => [name, openState(spec, { uid: node.uid, name, keyType: input.keyCodec.type }, this.#key, env.openState)] as const,
+      ([name, spec]) =>
+        [name, openState(spec, { uid: node.uid, name, keyType: input.keyCodec.type }, this.#key, env.openState)] as const,
     );
     this.#states = states.map(([, state]) => state);
     this.#fetched = this.#states.find(({ isHead }) => isHead === null)?.map ?? null;
-    this.#context = new KeyedContext(Object.fromEntries(states.map(([name, { handle }]) => [name, handle])), this.#key, env, () => this.recordsOut++);
+    this.#context = new KeyedContext(
+      Object.fromEntries(states.map(([name, { handle }]) => [name, handle])),
+      this.#key,
+      env,
+      () => this.recordsOut++,
+    );
     this.#view = node.objectReuse ? input.codec.view() : null;
     this.#cursor = new EndCursor(this.#states, env.range, env.restored?.[END_STATE]);
     node.process.onOpen?.({ subtask: site.context.subtask, parallelism: site.context.parallelism });
@@ -71,7 +77,8 @@ export class KeyedProcessOperator implements Operator {
     while (taken.frames < limitFrames && taken.next < rows.to && !out.full) {
       const count = gatherFrames(rows, taken.next, limitFrames - taken.frames, this.#frames, this.#hashes);
       const fetched = this.#fetched;
-      if (fetched !== null && fetched.size > PREFETCH_ENTRIES) this.checksum = (this.checksum + fetched.prefetch(this.#hashes, count)) | 0;
+      if (fetched !== null && fetched.size > PREFETCH_ENTRIES)
+        this.checksum = (this.checksum + fetched.prefetch(this.#hashes, count)) | 0;
       const done = this.#view === null ? this.#processObjects(rows, count) : this.#processViews(rows, count, this.#view);
       taken.frames += done;
       taken.next = this.#frames[done];
@@ -124,7 +131,11 @@ export class KeyedProcessOperator implements Operator {
     return i;
   }
 
-  #processViews(rows: Rows, count: number, view: { readonly row: unknown; bind(from: Rows['memory'], at: number): void }): number {
+  #processViews(
+    rows: Rows,
+    count: number,
+    view: { readonly row: unknown; bind(from: Rows['memory'], at: number): void },
+  ): number {
     const { memory } = rows;
     const { input, out } = this.#env;
     const context = this.#context;

@@ -11,7 +11,9 @@ export class ResultRecords {
   constructor(selector: KeySelector, outputs: readonly OutputColumn[]) {
     this.#keyFields = selector.kind === 'fields' ? selector.fields : ['key'];
     this.#outputs = outputs;
-    this.#template = Object.fromEntries([...this.#keyFields, ...outputs.map(({ name }) => name)].map((name) => [name, undefined]));
+    this.#template = Object.fromEntries(
+      [...this.#keyFields, ...outputs.map(({ name }) => name)].map((name) => [name, undefined]),
+    );
   }
 
   /**

@@ -33,7 +33,7 @@ export class CellAggregatingState implements AggregatingState<unknown, unknown> 
 
   constructor(cell: ValueCell, aggregate: AggregateFunction<never, unknown, unknown>) {
     this.#cell = cell;
-    this.#aggregate = aggregate as AggregateFunction<unknown, unknown, unknown>;
+    this.#aggregate = aggregate;
   }
 
   get(): unknown {

@@ -24,7 +24,7 @@ import { assert } from '../../../format/assert.ts';
 import type { KeyRef } from '../../../format/codec.ts';
 import { compareBytes, copyBytes } from '../../../format/copy-bytes.ts';
 import { hashKey } from '../../../format/hash.ts';
-import { Memory } from '../../../format/memory.ts';
+import type { Memory } from '../../../format/memory.ts';
 import type { StateMap } from '../state-map.ts';
 import type { CompositeKey } from './composite-key.ts';
 import { RowScratch } from './row-scratch.ts';

@@ -112,5 +112,8 @@ export class DirectoryMapState implements MapState<unknown, unknown> {
 }
 
 function iterationOutlivedRecord(): TidemarkError {
-  return new TidemarkError('ERR_INVALID_ARG', 'An iteration over a map state went on after the record for which it began. Copy what is needed later: [...state.entries()].');
+  return new TidemarkError(
+    'ERR_INVALID_ARG',
+    'An iteration over a map state went on after the record for which it began. Copy what is needed later: [...state.entries()].',
+  );
 }

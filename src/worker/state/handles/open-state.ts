@@ -44,7 +44,12 @@ export function codecOf(schema: Schema | null): Codec {
 }
 
 /** @throws TidemarkError ERR_INVALID_ARG when the initial value of a value state does not match its schema */
-export function openState(spec: StateSpec, info: Pick<KeyedStateInfo, 'uid' | 'name' | 'keyType'>, key: CurrentKey, open: (info: KeyedStateInfo) => StateMap): OpenedState {
+export function openState(
+  spec: StateSpec,
+  info: Pick<KeyedStateInfo, 'uid' | 'name' | 'keyType'>,
+  key: CurrentKey,
+  open: (info: KeyedStateInfo) => StateMap,
+): OpenedState {
   const codec = codecOf(spec.schema);
   const schema = spec.schema as unknown as JsonValue;
   switch (spec.kind) {
@@ -66,8 +71,17 @@ export function openState(spec: StateSpec, info: Pick<KeyedStateInfo, 'uid' | 'n
     }
     case 'map': {
       const keyCodec: KeyCodec = createKeyCodec(spec.keySchema === null ? null : [spec.keySchema]);
-      const map = open({ ...info, kind: spec.kind, schema: { key: spec.keySchema as unknown as JsonValue, value: schema }, composite: true });
-      return { handle: new DirectoryMapState(map, key, keyCodec, codec), map, isHead: (of, address) => subKeyIs(of, address, DIRECTORY, 0) };
+      const map = open({
+        ...info,
+        kind: spec.kind,
+        schema: { key: spec.keySchema as unknown as JsonValue, value: schema },
+        composite: true,
+      });
+      return {
+        handle: new DirectoryMapState(map, key, keyCodec, codec),
+        map,
+        isHead: (of, address) => subKeyIs(of, address, DIRECTORY, 0),
+      };
     }
   }
 }

@@ -17,10 +17,10 @@ export function createValueState(map: StateMap, key: CurrentKey, codec: Codec, i
     case 'f64':
     case 'int':
     case 'timestamp':
-      return new F64ValueState(map, key, codec, initial as number | undefined) as ValueState<unknown>;
+      return new F64ValueState(map, key, codec, initial as number | undefined);
     case 'i32':
     case 'boolean':
-      return new I32ValueState(map, key, codec, initial as number | boolean | undefined) as ValueState<unknown>;
+      return new I32ValueState(map, key, codec, initial as number | boolean | undefined);
     default:
       return new CodecValueState(map, key, codec, initial);
   }

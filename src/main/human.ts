@@ -28,8 +28,8 @@ export function humanPercent(share: number): string {
 
 function scaled(value: number, base: number, units: readonly string[]): string {
   let unit = 0;
-  // Rounding to three digits may reach the next unit: 999.7 k is 1.00 M.
-  while (unit < units.length - 1 && Number(value.toPrecision(3)) >= base) {
+  // Three digits at most: what would round to 1000 is 1.00 of the next unit, or 0.98 of it where the base is 1024.
+  while (unit < units.length - 1 && value >= 999.5) {
     value /= base;
     unit++;
   }

@@ -2,7 +2,7 @@
 import type { CheckpointSummary, JobProgress, StageProgress } from './handle.ts';
 import { humanBytes, humanCount, humanDuration, humanPercent } from './human.ts';
 import type { ProcessResult } from './process-messages.ts';
-import { type Paint, type Style, truncate } from './terminal.ts';
+import { type Paint, printable, type Style, truncate } from './terminal.ts';
 import { type Column, renderTable } from './text-table.ts';
 
 export interface View {
@@ -33,8 +33,9 @@ export function renderProgress(progress: JobProgress, view: View): string[] {
   const facts = [humanDuration(progress.runningMs), `${humanCount(progress.records)} records`, ...remaining(progress)];
   if (progress.malformed > 0) facts.push(`${humanCount(progress.malformed)} malformed`);
   if (progress.restarts > 0) facts.push(`${progress.restarts} ${progress.restarts === 1 ? 'restart' : 'restarts'}`);
-  const head = `${progress.jobName}  ${progress.state}  ${facts.join(' · ')}`;
-  const lines = [styleHead(truncate(head, width), progress, paint)];
+  const name = printable(progress.jobName);
+  const head = truncate(`${name}  ${progress.state}  ${facts.join(' · ')}`, width);
+  const lines = [styleHead(head, name.length, progress.state, paint)];
   if (progress.stages.length > 0) lines.push(...renderTable(STAGE_COLUMNS, progress.stages.map(stageRow), width).map((line, i) => (i === 0 ? paint('dim', line) : line)));
   lines.push(truncate(checkpointLine(progress, view.nowMs), width));
   const trouble = troubleLine(progress);
@@ -42,11 +43,10 @@ export function renderProgress(progress: JobProgress, view: View): string[] {
   return lines;
 }
 
-function styleHead(head: string, progress: JobProgress, paint: Paint): string {
-  const style = STATE_STYLES[progress.state];
-  const name = head.slice(0, progress.jobName.length);
-  const rest = head.slice(progress.jobName.length);
-  return paint('bold', name) + (style === undefined ? rest : rest.replace(progress.state, (state) => paint(style, state)));
+function styleHead(head: string, nameLength: number, state: JobProgress['state'], paint: Paint): string {
+  const style = STATE_STYLES[state];
+  const rest = head.slice(nameLength);
+  return paint('bold', head.slice(0, nameLength)) + (style === undefined ? rest : rest.replace(state, (word) => paint(style, word)));
 }
 
 function remaining(progress: JobProgress): string[] {
@@ -59,7 +59,7 @@ function remaining(progress: JobProgress): string[] {
 function stageRow(stage: StageProgress): string[] {
   const finished = stage.finishedSubtasks === stage.parallelism;
   return [
-    `  ${stage.name}`,
+    `  ${printable(stage.name)}`,
     String(stage.parallelism),
     humanCount(stage.recordsInPerSecond),
     humanCount(stage.recordsOutPerSecond),
@@ -91,14 +91,14 @@ export function describeCheckpoint(checkpoint: CheckpointSummary): string {
 function troubleLine({ state, nextAttemptInMs, lastError }: JobProgress): string | undefined {
   if (state !== 'restarting') return undefined;
   const when = nextAttemptInMs === null ? '' : ` in ${humanDuration(nextAttemptInMs)}`;
-  return `  restarting${when}${lastError === null ? '' : ` after: ${lastError.split('\n')[0]}`}`;
+  return `  restarting${when}${lastError === null ? '' : ` after: ${printable(lastError.split('\n')[0])}`}`;
 }
 
 /** The line that is printed every few seconds where there is no terminal. */
 export function plainLine(progress: JobProgress, nowMs: number): string {
   const first = progress.stages[0];
   const parts = [
-    `${progress.jobName} ${progress.state}`,
+    `${printable(progress.jobName)} ${progress.state}`,
     humanDuration(progress.runningMs),
     `${humanCount(progress.records)} records`,
     ...(first === undefined ? [] : [`${humanCount(first.recordsOutPerSecond)}/s`]),
@@ -113,7 +113,7 @@ export function summaryLines(result: ProcessResult, lastCheckpoint: CheckpointSu
   const { durationMs, records, checkpoints } = result;
   const rate = durationMs > 0 ? humanCount((records * 1000) / durationMs) : '0';
   const state = paint(result.status === 'cancelled' ? 'red' : 'green', result.status);
-  const lines = [`${paint('bold', result.jobName)} ${state} in ${humanDuration(durationMs)}: ${humanCount(records)} records, ${rate}/s`];
+  const lines = [`${paint('bold', printable(result.jobName))} ${state} in ${humanDuration(durationMs)}: ${humanCount(records)} records, ${rate}/s`];
   if (result.restoredFrom !== null) lines.push(`  restored from    ${result.restoredFrom}`);
   if (result.restarts > 0) lines.push(`  restarts         ${result.restarts}`);
   if (result.malformed > 0) lines.push(`  malformed input  ${humanCount(result.malformed)} records skipped or put aside`);

@@ -29,6 +29,11 @@ export function visibleWidth(text: string): number {
   return [...stripVTControlCharacters(text)].length;
 }
 
+/** A name from outside, without control characters: one that holds escape sequences must not steer the terminal. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ');
+}
+
 /** At most `width` columns of unstyled text, the cut marked. */
 export function truncate(text: string, width: number): string {
   const letters = [...text];

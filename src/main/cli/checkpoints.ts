@@ -7,6 +7,7 @@ import { realFs } from '../../snapshot/fs-port.ts';
 import { type CheckpointInspection, type CheckpointListing, inspectCheckpoint, listCheckpoints } from '../../snapshot/inspect.ts';
 import { type VerifyReport, verifyCheckpoint } from '../../snapshot/verify.ts';
 import { humanBytes, humanCount, humanDuration } from '../human.ts';
+import { printable } from '../terminal.ts';
 import { type Column, renderTable } from '../text-table.ts';
 import { paintOut, printJson, printOut } from './output.ts';
 
@@ -41,7 +42,7 @@ export async function listCheckpointsCommand(directory: string, flags: JsonFlag)
 function listingRow(listing: CheckpointListing): string[] {
   const { jobName, jobId, kind, checkpointId, completedAt, trigger, sizes, entries, directory, problem } = listing;
   return [
-    jobName ?? jobId?.slice(0, 8) ?? '?',
+    printable(jobName ?? jobId?.slice(0, 8) ?? '?'),
     `${kind} ${checkpointId ?? '?'}`,
     completedAt ?? '',
     trigger ?? '',
@@ -63,7 +64,7 @@ export async function inspectCommand(path: string, flags: JsonFlag): Promise<num
 function printInspection(inspection: CheckpointInspection): void {
   const { kind, checkpointId, jobName, jobId, sizes, parent, amplification } = inspection;
   const format = inspection.savepointFormat === null ? '' : ` (${inspection.savepointFormat})`;
-  printOut(paintOut('bold', `${kind} ${checkpointId} of ${jobName}${format}`));
+  printOut(paintOut('bold', `${kind} ${checkpointId} of ${printable(jobName)}${format}`));
   printOut(`  directory   ${inspection.directory}`);
   printOut(`  job id      ${jobId}`);
   printOut(`  completed   ${inspection.completedAt}, ${inspection.trigger}, in ${humanDuration(inspection.durationMs)}`);
@@ -74,7 +75,7 @@ function printInspection(inspection: CheckpointInspection): void {
 
   printOut(`\n${paintOut('bold', 'operators')}`);
   const operators = inspection.operators.flatMap((operator): string[][] => {
-    const first = [`  ${operator.uid}`, operator.kind, operator.name];
+    const first = [`  ${printable(operator.uid)}`, operator.kind, printable(operator.name)];
     if (operator.keyedStates.length === 0) return [[...first, '', '', '', '']];
     return operator.keyedStates.map((state, i) => [...(i === 0 ? first : ['', '', '']), ...stateCells(state)]);
   });
@@ -102,7 +103,7 @@ function printInspection(inspection: CheckpointInspection): void {
       { title: 'sync', align: 'right', dropOrder: 2 },
     ],
     inspection.stages.map((stage) => [
-      `  ${stage.operators.join(', ')}`,
+      `  ${printable(stage.operators.join(', '))}`,
       String(stage.parallelism),
       String(stage.maxParallelism),
       String(stage.tables),

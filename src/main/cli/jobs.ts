@@ -5,6 +5,7 @@ import type { CheckpointSummary, JobProgress } from '../handle.ts';
 import { humanCount, humanDuration } from '../human.ts';
 import { describeCheckpoint } from '../progress-view.ts';
 import { findJob, listJobs, type RegistryEntry } from '../registry.ts';
+import { printable } from '../terminal.ts';
 import { renderTable } from '../text-table.ts';
 import { paintOut, printJson, printOut } from './output.ts';
 
@@ -45,7 +46,7 @@ function jobRow({ entry, progress }: { entry: RegistryEntry; progress: JobProgre
   const last = progress?.lastCheckpoint ?? null;
   return [
     entry.jobId,
-    entry.jobName,
+    printable(entry.jobName),
     progress?.state ?? 'starting',
     humanDuration(progress?.runningMs ?? 0),
     humanCount(progress?.records ?? 0),
@@ -100,5 +101,5 @@ function describeWithPath(checkpoint: CheckpointSummary): string {
 }
 
 function name({ jobName, jobId }: RegistryEntry): string {
-  return `${jobName} (${jobId})`;
+  return `${printable(jobName)} (${jobId})`;
 }

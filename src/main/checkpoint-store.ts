@@ -6,13 +6,13 @@
  * <state.checkpoints.dir>/<former job-id>/   locked as well while `--resume` goes on from it: its owner must be gone
  * ```
  */
-import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { TidemarkError } from '../format/errors.ts';
 import type { Manifest } from '../format/manifest.ts';
 import { realFs } from '../snapshot/fs-port.ts';
 import { collectGarbage } from '../snapshot/gc.ts';
-import { jobDirectory, tablePath } from '../snapshot/paths.ts';
+import { isJobId, jobDirectory, tablePath } from '../snapshot/paths.ts';
 import { latestCheckpointId, prepareJobDirectory } from '../snapshot/publish.ts';
 import { type Checkpoint, decideResume, findCheckpointsByName, findCheckpointsOfJob, type FoundCheckpoint, openCheckpoint } from '../snapshot/restore.ts';
 import { isRetainedAtEnd, type JobOutcome, type RetentionPolicy } from '../snapshot/retain.ts';
@@ -164,6 +164,7 @@ export class CheckpointStore {
     const former = findCheckpointsByName(realFs, base, this.#jobName).filter(({ jobId }) => jobId !== this.jobId);
     for (const jobId of new Set(former.map((found) => found.jobId))) this.#locks.push(await lockDirectory(join(base, jobId)));
     const found = findCheckpointsByName(realFs, base, this.#jobName).filter(({ jobId }) => jobId !== this.jobId);
+    await removeEmpty(base, this.jobId);
     const { checkpoint, passedOver } = decideResume(found, this.#options.fallback === true);
     for (const { directory, reason } of passedOver) notice(`Passed over ${directory}: ${reason}`);
     if (checkpoint === null) {
@@ -186,6 +187,21 @@ export class CheckpointStore {
 
 function toPoint(checkpoint: Checkpoint): RestorePoint {
   return { path: checkpoint.directory, manifest: checkpoint.manifest, tablePath: (hash) => tablePath(checkpoint.tableDirectory, hash) };
+}
+
+/** A job that was killed before its first checkpoint leaves a directory without any. Those that nobody owns go. */
+async function removeEmpty(base: string, ownJobId: string): Promise<void> {
+  for (const jobId of readdirSync(base)) {
+    const directory = join(base, jobId);
+    if (!isJobId(jobId) || jobId === ownJobId || findCheckpointsOfJob(realFs, directory).length > 0) continue;
+    try {
+      const lock = await lockDirectory(directory, { waitMs: 0 });
+      collectGarbage(realFs, directory, { retain: [], inFlight: new Set(), sweep: true });
+      await lock.release();
+    } catch {
+      // It has an owner, or is gone: neither is our business.
+    }
+  }
 }
 
 /** Names the problem before the job starts, rather than at its first checkpoint. */

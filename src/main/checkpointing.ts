@@ -31,6 +31,8 @@ export interface CheckpointingOptions {
   readonly config: Readonly<Record<string, JsonValue>>;
   /** Complete checkpoints that the job's directory held before, oldest first. */
   readonly retainedBefore: readonly number[];
+  /** Counters of the checkpoint that the attempt starts from. */
+  readonly countersBefore: Readonly<Record<string, number>>;
   readonly parent: { readonly jobId: string; readonly checkpointId: number } | null;
 }
 
@@ -512,9 +514,10 @@ export class Checkpointing {
   #counters(): Record<string, number> {
     const { scheduler } = this.#attempt;
     const sum = (double: number, of: (subtask: ScheduledSubtask) => boolean): number => scheduler.subtasks.reduce((total, subtask) => total + (of(subtask) ? scheduler.double(subtask, double) : 0), 0);
+    const { countersBefore } = this.#options;
     return {
-      records: sum(ControlDouble.recordsIn, (subtask) => subtask.source),
-      malformed: sum(ControlDouble.malformed, () => true),
+      records: (countersBefore['records'] ?? 0) + sum(ControlDouble.recordsIn, (subtask) => subtask.source),
+      malformed: (countersBefore['malformed'] ?? 0) + sum(ControlDouble.malformed, () => true),
     };
   }
 

@@ -239,6 +239,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
     let checkpointing: Checkpointing | null = null;
     try {
       const point = await this.#store.restorePoint((text) => this.emit('notice', text));
+      this.#meter.startFrom(point?.manifest.counters ?? {});
       this.#setState(point === null ? 'starting' : 'restoring');
       attempt = this.#createAttempt(point, fail, () => checkpointing);
       this.#attempt = attempt;
@@ -260,7 +261,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
       return { kind: 'failed', error: error as Error };
     } finally {
       this.#end = null;
-      this.#meter.finish(attempt);
+      this.#meter.sample(attempt);
       this.#checkpointing = null;
       await checkpointing?.stop();
       await attempt?.destroy();
@@ -331,12 +332,12 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
         config: Object.fromEntries([...this.#config.values].filter(([, { origin }]) => origin !== 'default').map(([key, { value }]) => [key, value as JsonValue])),
         parent: point === null ? null : { jobId: point.manifest.jobId, checkpointId: point.manifest.checkpointId },
         retainedBefore: this.#store.ownCheckpoints(),
+        countersBefore: point?.manifest.counters ?? {},
       },
       {
         completed: (summary) => {
           this.#completed++;
           this.#lastCheckpoint = { ...summary, completedAt: Date.now() };
-          this.#meter.checkpointCompleted(attempt);
           this.#store.completed();
           this.emit('checkpoint', summary);
         },

@@ -27,11 +27,9 @@ export class ProgressMeter {
   #attempt: Attempt | null = null;
   #startedMs = 0;
   readonly #before = new Map<number, Counters>();
-  /** Of attempts that ended: what the last completed checkpoint of each had counted. */
+  /** What the checkpoint that the attempt starts from had counted. */
   #recordsBefore = 0;
   #malformedBefore = 0;
-  #recordsAtCheckpoint = 0;
-  #malformedAtCheckpoint = 0;
   records = 0;
   malformed = 0;
 
@@ -54,19 +52,10 @@ export class ProgressMeter {
     };
   }
 
-  /** What was counted so far is in a complete checkpoint: a failure does not undo it. */
-  checkpointCompleted(attempt: Attempt): void {
-    this.#count(attempt);
-    this.#recordsAtCheckpoint = this.records;
-    this.#malformedAtCheckpoint = this.malformed;
-  }
-
-  /** The attempt is over. Unless it ended the job, what came after its last checkpoint will be read again. */
-  finish(attempt: Attempt | null): void {
-    if (attempt === null) return;
-    this.#count(attempt);
-    this.#recordsBefore = this.#recordsAtCheckpoint;
-    this.#malformedBefore = this.#malformedAtCheckpoint;
+  /** The next attempt starts from a checkpoint that had counted so much; what came after it will be read again. */
+  startFrom(counters: Readonly<Record<string, number>>): void {
+    this.#recordsBefore = counters['records'] ?? 0;
+    this.#malformedBefore = counters['malformed'] ?? 0;
     this.#attempt = null;
   }
 

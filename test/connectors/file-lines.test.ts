@@ -2,7 +2,7 @@ import { appendFileSync, mkdirSync, renameSync, rmSync, symlinkSync, truncateSyn
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Position } from '../../src/job/source.ts';
 import { createSource } from '../../src/worker/connectors/source-runtime.ts';
@@ -270,7 +270,7 @@ describe('a restored file source', () => {
     expect(new Set(taken).size).toBe(taken.length);
     writeFileSync(join(home, 'b.txt'), 'new');
     appendFileSync(join(home, 'big.txt'), 'appended\n');
-    expect((await readAll(spec, taken)).records.toSorted()).toEqual(['appended', 'new']);
+    expect(new Set((await readAll(spec, taken)).records)).toEqual(new Set(['appended', 'new']));
     const allButOne = taken.filter((id) => !id.includes('150000-300000'));
     expect((await readAll(spec, allButOne)).records).toHaveLength(75_000 + 2);
   });

@@ -1,5 +1,5 @@
 import { rmSync, writeFileSync } from 'node:fs';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Schema } from '../../src/format/schema.ts';
 import type { FileSourceSpec } from '../../src/job/source.ts';

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { Memory } from '../../src/format/memory.ts';
 import { createRowCodec } from '../../src/format/row-codec.ts';
@@ -252,7 +252,7 @@ describe('a source of the user', () => {
   };
   const spec = (overrides: Partial<Source<unknown>>): CustomSourceSpec => ({
     kind: 'custom',
-    source: { ...good, ...overrides } as Source<unknown>,
+    source: { ...good, ...overrides },
     schema: null,
     onError: 'fail',
   });

@@ -447,7 +447,7 @@ export class Checkpointing {
       tidemarkVersion: TIDEMARK_VERSION,
       operators: this.#operatorInfos(totals),
       stages,
-      counters: this.#counters(),
+      counters: this.#counters(pending),
       sizes: { newBytes, referencedBytes, liveBytes, files: tables.size },
       durationMs: performance.now() - pending.startedMs,
       config: this.#options.config,
@@ -511,14 +511,16 @@ export class Checkpointing {
     );
   }
 
-  #counters(): Record<string, number> {
-    const { scheduler } = this.#attempt;
-    const sum = (double: number, of: (subtask: ScheduledSubtask) => boolean): number => scheduler.subtasks.reduce((total, subtask) => total + (of(subtask) ? scheduler.double(subtask, double) : 0), 0);
+  /** Counted at the barriers: what was read after them is not in the checkpoint. */
+  #counters(pending: PendingParts): Record<string, number> {
     const { countersBefore } = this.#options;
-    return {
-      records: (countersBefore['records'] ?? 0) + sum(ControlDouble.recordsIn, (subtask) => subtask.source),
-      malformed: (countersBefore['malformed'] ?? 0) + sum(ControlDouble.malformed, () => true),
-    };
+    let records = countersBefore['records'] ?? 0;
+    let malformed = countersBefore['malformed'] ?? 0;
+    for (const { subtask, snapshot } of pending.parts.values()) {
+      if (subtask.source) records += snapshot.recordsIn;
+      malformed += snapshot.malformed;
+    }
+    return { records, malformed };
   }
 
   #reject(token: number, error: Error): void {

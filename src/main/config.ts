@@ -69,8 +69,15 @@ export interface Config {
  */
 export function resolveConfig(sources: ConfigSources = {}): Config {
   const origin = sources.overridesOrigin ?? '-D';
-  const given = mergeLayers([sources.file ?? [], readEnvironment(sources.env ?? {}), layerOf(sources.code, 'job code'), layerOf(sources.overrides, origin)]);
-  const values = new Map<OptionKey, ResolvedValue>(OPTION_KEYS.map((key) => [key, given.get(key) ?? { value: OPTIONS[key].defaultValue, origin: 'default' }]));
+  const given = mergeLayers([
+    sources.file ?? [],
+    readEnvironment(sources.env ?? {}),
+    layerOf(sources.code, 'job code'),
+    layerOf(sources.overrides, origin),
+  ]);
+  const values = new Map<OptionKey, ResolvedValue>(
+    OPTION_KEYS.map((key) => [key, given.get(key) ?? { value: OPTIONS[key].defaultValue, origin: 'default' }]),
+  );
   const get = <K extends OptionKey>(key: K): OptionValue<K> => values.get(key)?.value as OptionValue<K>;
 
   const config: Config = {
@@ -113,14 +120,18 @@ export function resolveConfig(sources: ConfigSources = {}): Config {
 
 /** For `--print-config`: a line per option, `key: value  # origin`, itself a valid configuration file. */
 export function describeConfig(config: Config): string {
-  const rows = [...config.values].map(([key, { value, origin }]) => [`${key}: ${formatOption(key, value)}`, `# ${origin}`] as const);
+  const rows = [...config.values].map(
+    ([key, { value, origin }]) => [`${key}: ${formatOption(key, value)}`, `# ${origin}`] as const,
+  );
   const width = Math.max(...rows.map(([left]) => left.length));
   return rows.map(([left, right]) => `${left.padEnd(width)}  ${right}`).join('\n');
 }
 
 /** For `--print-config --json`. */
 export function describeConfigAsJson(config: Config): Record<string, { value: string; origin: string }> {
-  return Object.fromEntries([...config.values].map(([key, { value, origin }]) => [key, { value: formatOption(key, value), origin }]));
+  return Object.fromEntries(
+    [...config.values].map(([key, { value, origin }]) => [key, { value: formatOption(key, value), origin }]),
+  );
 }
 
 function formatOption(key: OptionKey, value: unknown): string {
@@ -168,7 +179,9 @@ function contradictions(config: Config, values: ReadonlyMap<OptionKey, ResolvedV
   const problems: string[] = [];
   const { checkpointing, restart } = config;
   if (checkpointing.intervalMs !== null && checkpointing.directory === null) {
-    problems.push(`execution.checkpointing.interval is set (${origin('execution.checkpointing.interval')}) but not execution.checkpointing.dir: say where checkpoints go`);
+    problems.push(
+      `execution.checkpointing.interval is set (${origin('execution.checkpointing.interval')}) but not execution.checkpointing.dir: say where checkpoints go`,
+    );
   }
   if (checkpointing.minPauseMs > 0 && checkpointing.maxConcurrent > 1) {
     problems.push(
@@ -183,7 +196,9 @@ function contradictions(config: Config, values: ReadonlyMap<OptionKey, ResolvedV
     );
   }
   if (config.runtime.batchBytes > config.runtime.channelBytes / 2) {
-    problems.push(`runtime.batch.bytes (${origin('runtime.batch.bytes')}) is more than half of runtime.channel.bytes (${origin('runtime.channel.bytes')}): a channel must hold two batches`);
+    problems.push(
+      `runtime.batch.bytes (${origin('runtime.batch.bytes')}) is more than half of runtime.channel.bytes (${origin('runtime.channel.bytes')}): a channel must hold two batches`,
+    );
   }
   return problems;
 }

@@ -26,7 +26,9 @@ export interface ControlResults {
   readonly savepoint: CheckpointSummary;
 }
 
-export type ControlResponse = { readonly ok: true; readonly result: unknown } | { readonly ok: false; readonly error: EncodedError };
+export type ControlResponse =
+  | { readonly ok: true; readonly result: unknown }
+  | { readonly ok: false; readonly error: EncodedError };
 
 /** Checks a request from outside. @returns the reason why it is not one, or the request */
 export function parseRequest(line: string): ControlRequest | string {

@@ -2,7 +2,14 @@
 import { chmodSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { decodeError, encodeError, TidemarkError } from '../format/errors.ts';
-import { type ControlMethod, type ControlRequest, type ControlResponse, type ControlResults, lineSplitter, parseRequest } from './control-protocol.ts';
+import {
+  type ControlMethod,
+  type ControlRequest,
+  type ControlResponse,
+  type ControlResults,
+  lineSplitter,
+  parseRequest,
+} from './control-protocol.ts';
 
 export type ControlHandler = (request: ControlRequest) => Promise<unknown>;
 
@@ -71,7 +78,10 @@ function serveConnection(socket: Socket, handle: ControlHandler): void {
  *
  * @throws the error of the job, rebuilt; the socket's own (ECONNREFUSED, ENOENT) when nobody listens
  */
-export function requestControl<M extends ControlMethod>(path: string, request: Extract<ControlRequest, { method: M }>): Promise<ControlResults[M]> {
+export function requestControl<M extends ControlMethod>(
+  path: string,
+  request: Extract<ControlRequest, { method: M }>,
+): Promise<ControlResults[M]> {
   return new Promise((done, fail) => {
     const socket = connect(path);
     const split = lineSplitter((line) => {
@@ -89,7 +99,14 @@ export function requestControl<M extends ControlMethod>(path: string, request: E
       }
     });
     socket.on('error', fail);
-    socket.on('close', () => fail(new TidemarkError('ERR_NO_SUCH_JOB', `The job ended before it answered \`${request.method}\`. \`tidemark list\` shows what runs.`)));
+    socket.on('close', () =>
+      fail(
+        new TidemarkError(
+          'ERR_NO_SUCH_JOB',
+          `The job ended before it answered \`${request.method}\`. \`tidemark list\` shows what runs.`,
+        ),
+      ),
+    );
   });
 }
 

@@ -14,7 +14,7 @@
  */
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { connect, createServer, type Server } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TidemarkError } from '../format/errors.ts';
@@ -48,7 +48,8 @@ const POLL_MS = 20;
  */
 export async function lockDirectory(path: string, options: LockOptions = {}): Promise<DirectoryLock> {
   const name = lockName(path);
-  const inKernel = (options.mechanism ?? (process.platform === 'linux' || process.platform === 'win32' ? 'kernel' : 'file')) === 'kernel';
+  const inKernel =
+    (options.mechanism ?? (process.platform === 'linux' || process.platform === 'win32' ? 'kernel' : 'file')) === 'kernel';
   const deadline = performance.now() + (options.waitMs ?? 2_000);
   for (;;) {
     const server = createServer((socket) => {
@@ -61,7 +62,8 @@ export async function lockDirectory(path: string, options: LockOptions = {}): Pr
       server.unref();
       return { release: () => new Promise((done) => server.close(() => done())) };
     }
-    if (performance.now() >= deadline) throw lockedError(path, await askOwner(inKernel ? kernelAddress(name) : ownerAddress(name)));
+    if (performance.now() >= deadline)
+      throw lockedError(path, await askOwner(inKernel ? kernelAddress(name) : ownerAddress(name)));
     await sleep(POLL_MS);
   }
 }
@@ -98,7 +100,10 @@ function lockName(path: string): string {
   try {
     stat = statSync(path, { bigint: true });
   } catch (error) {
-    throw new TidemarkError('ERR_CHECKPOINT_DIR', `The directory ${path} cannot be locked: ${(error as Error).message}.`, { cause: error, facts: { path } });
+    throw new TidemarkError('ERR_CHECKPOINT_DIR', `The directory ${path} cannot be locked: ${(error as Error).message}.`, {
+      cause: error,
+      facts: { path },
+    });
   }
   if (!stat.isDirectory()) throw new TidemarkError('ERR_CHECKPOINT_DIR', `${path} is not a directory.`, { facts: { path } });
   return createHash('sha256').update(`${stat.dev}:${stat.ino}`).digest('hex').slice(0, 24);

@@ -21,7 +21,12 @@ import type { RestartStrategy } from './restart-strategy.ts';
 export type RuntimeCall = Exclude<ControlRequest, { method: 'status' | 'stop' }> | ({ readonly method: 'stop' } & StopOptions);
 
 export type ToRuntime =
-  | { readonly kind: 'start'; readonly jobFile: string; readonly options: Omit<StartOptions, 'signal'>; readonly progressEveryMs: number }
+  | {
+      readonly kind: 'start';
+      readonly jobFile: string;
+      readonly options: Omit<StartOptions, 'signal'>;
+      readonly progressEveryMs: number;
+    }
   | { readonly kind: 'call'; readonly id: number; readonly call: RuntimeCall };
 
 /** How the job was restored, as the event of the handle tells it. */

@@ -15,7 +15,14 @@ export interface View {
 
 const BAR_CELLS = 12;
 
-const STATE_STYLES: Partial<Record<JobProgress['state'], Style>> = { running: 'green', finished: 'green', restarting: 'yellow', stopping: 'yellow', failed: 'red', cancelled: 'red' };
+const STATE_STYLES: Partial<Record<JobProgress['state'], Style>> = {
+  running: 'green',
+  finished: 'green',
+  restarting: 'yellow',
+  stopping: 'yellow',
+  failed: 'red',
+  cancelled: 'red',
+};
 
 const STAGE_COLUMNS: readonly Column[] = [
   { title: '  stage', align: 'left', dropOrder: 0, minWidth: 12 },
@@ -36,7 +43,10 @@ export function renderProgress(progress: JobProgress, view: View): string[] {
   const name = printable(progress.jobName);
   const head = truncate(`${name}  ${progress.state}  ${facts.join(' · ')}`, width);
   const lines = [styleHead(head, name.length, progress.state, paint)];
-  if (progress.stages.length > 0) lines.push(...renderTable(STAGE_COLUMNS, progress.stages.map(stageRow), width).map((line, i) => (i === 0 ? paint('dim', line) : line)));
+  if (progress.stages.length > 0)
+    lines.push(
+      ...renderTable(STAGE_COLUMNS, progress.stages.map(stageRow), width).map((line, i) => (i === 0 ? paint('dim', line) : line)),
+    );
   lines.push(truncate(checkpointLine(progress, view.nowMs), width));
   const trouble = troubleLine(progress);
   if (trouble !== undefined) lines.push(paint('yellow', truncate(trouble, width)));
@@ -46,7 +56,9 @@ export function renderProgress(progress: JobProgress, view: View): string[] {
 function styleHead(head: string, nameLength: number, state: JobProgress['state'], paint: Paint): string {
   const style = STATE_STYLES[state];
   const rest = head.slice(nameLength);
-  return paint('bold', head.slice(0, nameLength)) + (style === undefined ? rest : rest.replace(state, (word) => paint(style, word)));
+  return (
+    paint('bold', head.slice(0, nameLength)) + (style === undefined ? rest : rest.replace(state, (word) => paint(style, word)))
+  );
 }
 
 function remaining(progress: JobProgress): string[] {
@@ -77,7 +89,11 @@ function bar(busy: number, backpressured: number): string {
 }
 
 function checkpointLine({ checkpoints, lastCheckpoint }: JobProgress, nowMs: number): string {
-  const counts = [`${checkpoints.completed} completed`, ...(checkpoints.failed > 0 ? [`${checkpoints.failed} failed`] : []), ...(checkpoints.inProgress > 0 ? ['one under way'] : [])].join(', ');
+  const counts = [
+    `${checkpoints.completed} completed`,
+    ...(checkpoints.failed > 0 ? [`${checkpoints.failed} failed`] : []),
+    ...(checkpoints.inProgress > 0 ? ['one under way'] : []),
+  ].join(', ');
   if (lastCheckpoint === null) return `  no checkpoint yet (${counts})`;
   const age = humanDuration(Math.max(0, nowMs - lastCheckpoint.completedAt));
   return `  ${describeCheckpoint(lastCheckpoint)}, ${age} ago (${counts})`;
@@ -113,13 +129,18 @@ export function summaryLines(result: ProcessResult, lastCheckpoint: CheckpointSu
   const { durationMs, records, checkpoints } = result;
   const rate = durationMs > 0 ? humanCount((records * 1000) / durationMs) : '0';
   const state = paint(result.status === 'cancelled' ? 'red' : 'green', result.status);
-  const lines = [`${paint('bold', printable(result.jobName))} ${state} in ${humanDuration(durationMs)}: ${humanCount(records)} records, ${rate}/s`];
+  const lines = [
+    `${paint('bold', printable(result.jobName))} ${state} in ${humanDuration(durationMs)}: ${humanCount(records)} records, ${rate}/s`,
+  ];
   if (result.restoredFrom !== null) lines.push(`  restored from    ${result.restoredFrom}`);
   if (result.restarts > 0) lines.push(`  restarts         ${result.restarts}`);
   if (result.malformed > 0) lines.push(`  malformed input  ${humanCount(result.malformed)} records skipped or put aside`);
   if (checkpoints.completed + checkpoints.failed > 0) {
     lines.push(`  checkpoints      ${checkpoints.completed} completed, ${checkpoints.failed} failed`);
-    if (lastCheckpoint !== null) lines.push(`  last one         ${describeCheckpoint(lastCheckpoint)}; ${humanBytes(lastCheckpoint.liveBytes)} live in ${lastCheckpoint.files} files`);
+    if (lastCheckpoint !== null)
+      lines.push(
+        `  last one         ${describeCheckpoint(lastCheckpoint)}; ${humanBytes(lastCheckpoint.liveBytes)} live in ${lastCheckpoint.files} files`,
+      );
   }
   if (result.lastCheckpoint !== null) lines.push(`  kept at          ${result.lastCheckpoint}`);
   lines.push(`  job id           ${result.jobId}`);

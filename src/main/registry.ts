@@ -27,7 +27,11 @@ export interface Registration {
 }
 
 /** Makes a job findable, and answers requests to it with `handle`. */
-export async function registerJob(job: Omit<RegistryEntry, 'socket'>, handle: ControlHandler, directory = ensureRuntimeDir()): Promise<Registration> {
+export async function registerJob(
+  job: Omit<RegistryEntry, 'socket'>,
+  handle: ControlHandler,
+  directory = ensureRuntimeDir(),
+): Promise<Registration> {
   const socket = socketPath(directory, job.jobId);
   const server = await serveControl(socket, handle);
   const file = entryPath(directory, job.jobId);
@@ -47,7 +51,10 @@ export async function registerJob(job: Omit<RegistryEntry, 'socket'>, handle: Co
 export async function listJobs(directory = runtimeDirPath()): Promise<RegistryEntry[]> {
   const names = await readdir(directory).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
-    throw new TidemarkError('ERR_IO', `The runtime directory ${directory} cannot be read: ${error.message}.`, { cause: error, facts: { directory } });
+    throw new TidemarkError('ERR_IO', `The runtime directory ${directory} cannot be read: ${error.message}.`, {
+      cause: error,
+      facts: { directory },
+    });
   });
   const files = names.filter((name) => /^[0-9a-f]{32}\.json$/.test(name)).map((name) => join(directory, name));
   const entries = await Promise.all(files.map((file) => liveEntry(file)));

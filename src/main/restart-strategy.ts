@@ -62,7 +62,10 @@ export function nextAttempt(strategy: RestartStrategy, history: RestartHistory, 
 
     case 'fixed-delay':
       if (history.attempts >= strategy.attempts) {
-        return giveUp(`it was restarted ${history.attempts} times already, as many as restart-strategy.fixed-delay.attempts allows`, history);
+        return giveUp(
+          `it was restarted ${history.attempts} times already, as many as restart-strategy.fixed-delay.attempts allows`,
+          history,
+        );
       }
       return retry(strategy.delayMs, strategy.delayMs, history.attempts + 1, [], nowMs);
 
@@ -79,16 +82,27 @@ export function nextAttempt(strategy: RestartStrategy, history: RestartHistory, 
       const fresh = history.attempts === 0 || nowMs - history.lastRestartAtMs >= strategy.resetThresholdMs;
       const attempts = fresh ? 0 : history.attempts;
       if (strategy.attempts !== null && attempts >= strategy.attempts) {
-        return giveUp(`it was restarted ${attempts} times already, as many as restart-strategy.exponential-delay.attempts-before-reset-backoff allows`, history);
+        return giveUp(
+          `it was restarted ${attempts} times already, as many as restart-strategy.exponential-delay.attempts-before-reset-backoff allows`,
+          history,
+        );
       }
-      const backoffMs = fresh ? strategy.initialBackoffMs : Math.min(history.lastBackoffMs * strategy.multiplier, strategy.maxBackoffMs);
+      const backoffMs = fresh
+        ? strategy.initialBackoffMs
+        : Math.min(history.lastBackoffMs * strategy.multiplier, strategy.maxBackoffMs);
       const jittered = backoffMs * (1 + strategy.jitter * (2 * random - 1));
       return retry(Math.min(jittered, strategy.maxBackoffMs), backoffMs, attempts + 1, [], nowMs);
     }
   }
 }
 
-function retry(delayMs: number, backoffMs: number, attempts: number, failuresAtMs: readonly number[], nowMs: number): RestartDecision {
+function retry(
+  delayMs: number,
+  backoffMs: number,
+  attempts: number,
+  failuresAtMs: readonly number[],
+  nowMs: number,
+): RestartDecision {
   return { delayMs, reason: '', history: { attempts, failuresAtMs, lastBackoffMs: backoffMs, lastRestartAtMs: nowMs + delayMs } };
 }
 

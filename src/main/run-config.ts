@@ -7,7 +7,11 @@ import type { StartOptions } from './handle.ts';
  * @param origin  what messages call the options: `-D` for the command line, `run() options` for a program
  * @throws TidemarkError ERR_CONFIG_INVALID
  */
-export async function resolveRunConfig(graph: Pick<JobGraph, 'config'>, options: StartOptions, origin = 'run() options'): Promise<Config> {
+export async function resolveRunConfig(
+  graph: Pick<JobGraph, 'config'>,
+  options: StartOptions,
+  origin = 'run() options',
+): Promise<Config> {
   return resolveConfig({
     file: await readConfigFile(options.configFile),
     env: process.env,
@@ -24,7 +28,9 @@ function overridesOf(options: StartOptions): Record<string, string | number | bo
     ...(options.threads !== undefined && { 'task.threads': options.threads }),
     ...(options.parallelism !== undefined && { 'parallelism.default': options.parallelism }),
     ...(options.from !== undefined && { 'execution.state-recovery.path': options.from }),
-    ...(options.allowNonRestoredState !== undefined && { 'execution.state-recovery.ignore-unclaimed-state': options.allowNonRestoredState }),
+    ...(options.allowNonRestoredState !== undefined && {
+      'execution.state-recovery.ignore-unclaimed-state': options.allowNonRestoredState,
+    }),
     ...(options.claimMode !== undefined && { 'execution.state-recovery.claim-mode': options.claimMode }),
   };
 }

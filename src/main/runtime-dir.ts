@@ -34,8 +34,10 @@ export function ensureRuntimeDir(path = runtimeDirPath()): string {
   if (process.getuid === undefined) return path;
   const stat = lstatSync(path);
   if (!stat.isDirectory()) throw unusable(path, 'it is not a directory');
-  if (stat.uid !== process.getuid()) throw unusable(path, `it belongs to user ${stat.uid}, this process to user ${process.getuid()}`);
-  if ((stat.mode & 0o077) !== 0) throw unusable(path, `others may enter it (mode ${(stat.mode & 0o777).toString(8)}); \`chmod 700\` it`);
+  if (stat.uid !== process.getuid())
+    throw unusable(path, `it belongs to user ${stat.uid}, this process to user ${process.getuid()}`);
+  if ((stat.mode & 0o077) !== 0)
+    throw unusable(path, `others may enter it (mode ${(stat.mode & 0o777).toString(8)}); \`chmod 700\` it`);
   return path;
 }
 
@@ -47,11 +49,18 @@ export function socketPath(directory: string, name: string): string {
   }
   const path = join(directory, `${name}.sock`);
   if (Buffer.byteLength(path) > MAX_SOCKET_PATH_BYTES) {
-    throw unusable(directory, `a socket in it would have a path of ${Buffer.byteLength(path)} bytes, and the system allows ${MAX_SOCKET_PATH_BYTES}`);
+    throw unusable(
+      directory,
+      `a socket in it would have a path of ${Buffer.byteLength(path)} bytes, and the system allows ${MAX_SOCKET_PATH_BYTES}`,
+    );
   }
   return path;
 }
 
 function unusable(path: string, reason: string, cause?: unknown): TidemarkError {
-  return new TidemarkError('ERR_IO', `The runtime directory ${path} cannot be used: ${reason}. Set TIDEMARK_RUNTIME_DIR to a short path of a directory of your own.`, { cause, facts: { path } });
+  return new TidemarkError(
+    'ERR_IO',
+    `The runtime directory ${path} cannot be used: ${reason}. Set TIDEMARK_RUNTIME_DIR to a short path of a directory of your own.`,
+    { cause, facts: { path } },
+  );
 }

@@ -42,7 +42,12 @@ async function runJob(
 ): Promise<FromRuntime> {
   const { graph, moduleUrl } = await loadJob(jobFile, { args: options.args ?? [] });
   const config = await resolveRunConfig(graph, options, '-D');
-  send({ kind: 'started', jobName: graph.name, checkpointing: config.checkpointing.intervalMs !== null, restart: config.restart });
+  send({
+    kind: 'started',
+    jobName: graph.name,
+    checkpointing: config.checkpointing.intervalMs !== null,
+    restart: config.restart,
+  });
   const handle = await (await engine).startJob(graph, moduleUrl, options);
   onHandle(handle);
   report(handle);
@@ -62,7 +67,9 @@ function report(handle: JobHandle): void {
   send({ kind: 'progress', progress: handle.progress() });
   handle.on('state', (state) => send({ kind: 'state', state }));
   handle.on('checkpoint', (checkpoint) => send({ kind: 'checkpoint', checkpoint }));
-  handle.on('checkpointFailed', ({ checkpointId, error }) => send({ kind: 'checkpointFailed', checkpointId, error: encodeError(error) }));
+  handle.on('checkpointFailed', ({ checkpointId, error }) =>
+    send({ kind: 'checkpointFailed', checkpointId, error: encodeError(error) }),
+  );
   handle.on('restart', ({ attempt, delayMs, error }) => send({ kind: 'restart', attempt, delayMs, error: encodeError(error) }));
   handle.on('restored', (restored) => send({ kind: 'restored', restored }));
   handle.on('notice', (text) => send({ kind: 'notice', text }));

@@ -202,7 +202,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #onExit(reason: string): void {
     if (this.#process === null) return;
     this.#process = null;
-    const lastWord = this.#lastWord as Extract<FromRuntime, { kind: 'finished' | 'failed' }> | null;
+    const lastWord = this.#lastWord;
     if (lastWord?.kind === 'finished') {
       const { result } = lastWord;
       this.#end({ kind: 'result', result: { ...result, restarts: result.restarts + this.#attempt - 1 } });
@@ -216,15 +216,21 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   #onCrash(reason: string): void {
-    for (const call of this.#calls.values()) call.fail(new TidemarkError('ERR_JOB_FAILED', `The process of the job ${reason} before it answered.`));
+    for (const call of this.#calls.values())
+      call.fail(new TidemarkError('ERR_JOB_FAILED', `The process of the job ${reason} before it answered.`));
     this.#calls.clear();
     const what = `The process of the job ${reason}`;
-    const resumable = this.lastCheckpoint === null ? '' : ` The last checkpoint is ${this.lastCheckpoint.path}; \`tidemark run --resume\` goes on from it.`;
-    const started = this.#started as Started | null;
+    const resumable =
+      this.lastCheckpoint === null
+        ? ''
+        : ` The last checkpoint is ${this.lastCheckpoint.path}; \`tidemark run --resume\` goes on from it.`;
+    const started = this.#started;
     if (started === null) return this.#fail(`${what} while it loaded the job.`);
     if (this.#ending) return this.#fail(`${what} while the job was ending.${resumable}`);
     if (!started.checkpointing) {
-      return this.#fail(`${what}. Checkpoints are off, so there is nothing to resume from. Set execution.checkpointing.interval and execution.checkpointing.dir to survive this.`);
+      return this.#fail(
+        `${what}. Checkpoints are off, so there is nothing to resume from. Set execution.checkpointing.interval and execution.checkpointing.dir to survive this.`,
+      );
     }
     const decision = nextAttempt(started.restart, this.#history, performance.now(), Math.random());
     this.#history = decision.history;
@@ -239,7 +245,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   async #callWhileWaiting({ method }: RuntimeCall): Promise<unknown> {
     if (method === 'checkpoint' || method === 'savepoint') {
-      throw new TidemarkError('ERR_CHECKPOINT_ABORTED', `The process of the job crashed and is being restarted; try \`${method}\` again when it runs.`);
+      throw new TidemarkError(
+        'ERR_CHECKPOINT_ABORTED',
+        `The process of the job crashed and is being restarted; try \`${method}\` again when it runs.`,
+      );
     }
     assert(this.#timer !== null && this.#start !== null && this.#started !== null, 'waiting follows a crash of a started job');
     clearTimeout(this.#timer);

@@ -7,7 +7,14 @@ import { stripVTControlCharacters } from 'node:util';
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 export type Paint = (style: Style, text: string) => string;
 
-const CODES: Readonly<Record<Style, readonly [number, number]>> = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yellow: [33, 39], cyan: [36, 39] };
+const CODES: Readonly<Record<Style, readonly [number, number]>> = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+};
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -26,7 +33,7 @@ export function canRedraw(isTerminal: boolean, env: Environment = process.env): 
 
 /** Columns that a text takes. Our own texts hold no wide characters; names of users that do may be cut a little late. */
 export function visibleWidth(text: string): number {
-  return [...stripVTControlCharacters(text)].length;
+  return Array.from(stripVTControlCharacters(text)).length;
 }
 
 /** A name from outside, without control characters: one that holds escape sequences must not steer the terminal. */
@@ -36,9 +43,14 @@ export function printable(text: string): string {
 
 /** At most `width` columns of unstyled text, the cut marked. */
 export function truncate(text: string, width: number): string {
-  const letters = [...text];
+  const letters = Array.from(text);
   if (letters.length <= width) return text;
   return width <= 1 ? letters.slice(0, width).join('') : `${letters.slice(0, width - 1).join('')}…`;
+}
+
+/** Columns to fill; no limit where the output is no terminal. A terminal that does not say how wide it is counts as 80. */
+export function widthOf(stream: { readonly isTTY?: boolean; readonly columns?: number }): number {
+  return stream.isTTY ? stream.columns || 80 : Infinity;
 }
 
 export interface OutputStream {
@@ -68,7 +80,7 @@ export class LiveFrame {
   /** @param allLines  each at most as wide as the terminal: a line that wraps would be counted as one */
   draw(allLines: readonly string[]): void {
     // What has scrolled out at the top cannot be reached again to overwrite it.
-    const lines = allLines.slice(0, Math.max(1, (this.#out.rows ?? 24) - 1));
+    const lines = allLines.slice(0, Math.max(1, (this.#out.rows || 24) - 1));
     const hide = this.#drawn === 0 ? HIDE_CURSOR : '';
     this.#out.write(hide + this.#toTop() + this.#body(lines) + CLEAR_TO_END_OF_SCREEN);
     this.#lines = lines;

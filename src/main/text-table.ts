@@ -19,9 +19,12 @@ const GAP = '  ';
  */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[], width = Infinity): string[] {
   let kept = columns.map((_, index) => index);
-  const natural = columns.map((column, index) => Math.max(visibleWidth(column.title), ...rows.map((row) => visibleWidth(row[index]))));
+  const natural = columns.map((column, index) =>
+    Math.max(visibleWidth(column.title), ...rows.map((row) => visibleWidth(row[index]))),
+  );
   const smallest = (index: number): number => Math.min(natural[index], columns[index].minWidth ?? Infinity);
-  const total = (indices: readonly number[], widthOf: (index: number) => number): number => indices.reduce((sum, index) => sum + widthOf(index), GAP.length * (indices.length - 1));
+  const total = (indices: readonly number[], widthOf: (index: number) => number): number =>
+    indices.reduce((sum, index) => sum + widthOf(index), GAP.length * (indices.length - 1));
 
   while (total(kept, smallest) > width) {
     const least = Math.max(...kept.map((index) => columns[index].dropOrder));
@@ -29,9 +32,15 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
     kept = kept.filter((index) => columns[index].dropOrder !== least);
   }
   const excess = Math.max(0, total(kept, (index) => natural[index]) - width);
-  const widths = natural.map((own, index) => (columns[index].minWidth === undefined ? own : Math.max(smallest(index), own - excess)));
+  const widths = natural.map((own, index) =>
+    columns[index].minWidth === undefined ? own : Math.max(smallest(index), own - excess),
+  );
 
-  const line = (cells: readonly string[]): string => kept.map((index) => cell(cells[index], widths[index], columns[index].align)).join(GAP).trimEnd();
+  const line = (cells: readonly string[]): string =>
+    kept
+      .map((index) => cell(cells[index], widths[index], columns[index].align))
+      .join(GAP)
+      .trimEnd();
   return [line(columns.map((column) => column.title)), ...rows.map(line)];
 }
 

@@ -328,6 +328,9 @@ export interface SyncSnapshot {
   readonly committables: readonly { readonly node: number; readonly values: readonly JsonValue[] }[];
   readonly finished: boolean;
   readonly liveBytes: number;
+  /** Counters as of the barrier, since the attempt began. */
+  readonly recordsIn: number;
+  readonly malformed: number;
 }
 
 /** Result of a turn where the control block does not say it all. The usual turn returns `undefined`. */

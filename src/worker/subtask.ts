@@ -200,6 +200,8 @@ export class Subtask {
       committables,
       finished: this.#finished,
       liveBytes,
+      recordsIn: input.recordsIn,
+      malformed: this.#parts.counters.malformed,
     });
   }
 

@@ -7,7 +7,7 @@ import { realFs } from '../../snapshot/fs-port.ts';
 import { type CheckpointInspection, type CheckpointListing, inspectCheckpoint, listCheckpoints } from '../../snapshot/inspect.ts';
 import { type VerifyReport, verifyCheckpoint } from '../../snapshot/verify.ts';
 import { humanBytes, humanCount, humanDuration } from '../human.ts';
-import { printable } from '../terminal.ts';
+import { printable, widthOf } from '../terminal.ts';
 import { type Column, renderTable } from '../text-table.ts';
 import { paintOut, printJson, printOut } from './output.ts';
 
@@ -30,7 +30,11 @@ const LISTING_COLUMNS: readonly Column[] = [
 export async function listCheckpointsCommand(directory: string, flags: JsonFlag): Promise<number> {
   // An empty list for a directory that is misspelt would look like lost checkpoints.
   if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new TidemarkError('ERR_CHECKPOINT_DIR', `There is no directory ${resolve(directory)}. Name execution.checkpointing.dir, or the directory of one job in it.`, { facts: { path: directory } });
+    throw new TidemarkError(
+      'ERR_CHECKPOINT_DIR',
+      `There is no directory ${resolve(directory)}. Name execution.checkpointing.dir, or the directory of one job in it.`,
+      { facts: { path: directory } },
+    );
   }
   const listings = listCheckpoints(realFs, directory);
   if (flags.json) printJson({ directory, checkpoints: listings });
@@ -69,7 +73,9 @@ function printInspection(inspection: CheckpointInspection): void {
   printOut(`  job id      ${jobId}`);
   printOut(`  completed   ${inspection.completedAt}, ${inspection.trigger}, in ${humanDuration(inspection.durationMs)}`);
   printOut(`  parent      ${parent === null ? 'none' : `checkpoint ${parent.checkpointId} of job ${parent.jobId}`}`);
-  printOut(`  bytes       ${humanBytes(sizes.newBytes)} new, ${humanBytes(sizes.referencedBytes)} referenced, ${humanBytes(sizes.liveBytes)} live, in ${sizes.files} files`);
+  printOut(
+    `  bytes       ${humanBytes(sizes.newBytes)} new, ${humanBytes(sizes.referencedBytes)} referenced, ${humanBytes(sizes.liveBytes)} live, in ${sizes.files} files`,
+  );
   if (amplification !== null) printOut(`  tables      ${amplification.toFixed(2)} times the live bytes`);
   printOut(`  written by  tidemark ${inspection.tidemarkVersion}`);
 
@@ -122,7 +128,13 @@ function printInspection(inspection: CheckpointInspection): void {
       { title: 'tombstones', align: 'right', dropOrder: 2 },
       { title: 'written by checkpoint', align: 'right', dropOrder: 0 },
     ],
-    inspection.tables.map((table) => [`  ${table.hash}`, humanBytes(table.sizeBytes), humanCount(table.entries), humanCount(table.tombstones), String(table.createdBy)]),
+    inspection.tables.map((table) => [
+      `  ${table.hash}`,
+      humanBytes(table.sizeBytes),
+      humanCount(table.entries),
+      humanCount(table.tombstones),
+      String(table.createdBy),
+    ]),
   );
 }
 
@@ -142,15 +154,20 @@ function printReport(report: VerifyReport): void {
   for (const { code, path, message } of report.problems) printOut(`${paintOut('red', code)}  ${path}\n  ${message}`);
   const what = `${report.files} tables, ${humanBytes(report.bytes)}`;
   if (!report.ok) {
-    printOut(`${report.directory} is ${paintOut('red', 'damaged')}: ${report.problems.length} ${report.problems.length === 1 ? 'problem' : 'problems'} in ${what}.`);
+    printOut(
+      `${report.directory} is ${paintOut('red', 'damaged')}: ${report.problems.length} ${report.problems.length === 1 ? 'problem' : 'problems'} in ${what}.`,
+    );
     return;
   }
-  for (const { uid, name, entries, digest } of report.states) printOut(`  ${uid}/${name}: ${humanCount(entries)} entries, digest ${digest}`);
-  const depth = report.deep ? 'every entry decoded, every state digest computed anew and equal' : 'manifest, sizes and content hashes; `--deep` decodes the entries too';
+  for (const { uid, name, entries, digest } of report.states)
+    printOut(`  ${uid}/${name}: ${humanCount(entries)} entries, digest ${digest}`);
+  const depth = report.deep
+    ? 'every entry decoded, every state digest computed anew and equal'
+    : 'manifest, sizes and content hashes; `--deep` decodes the entries too';
   printOut(`${report.directory} is ${paintOut('green', 'sound')}: ${what} (${depth}).`);
 }
 
 function printTable(columns: readonly Column[], rows: readonly (readonly string[])[]): void {
-  const width = process.stdout.isTTY ? process.stdout.columns : Infinity;
+  const width = widthOf(process.stdout);
   for (const [i, line] of renderTable(columns, rows, width).entries()) printOut(i === 0 ? paintOut('dim', line) : line);
 }

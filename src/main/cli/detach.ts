@@ -21,7 +21,10 @@ export async function startDetached(args: readonly string[], json: boolean): Pro
   const jobId = randomBytes(16).toString('hex');
   const log = join(ensureRuntimeDir(), `${jobId}.log`);
   const fd = openSync(log, 'a', 0o600);
-  const child = spawn(process.execPath, [...process.execArgv, process.argv[1], 'run', '--job-id', jobId, ...args.slice(1)], { detached: true, stdio: ['ignore', fd, fd, 'ipc'] });
+  const child = spawn(process.execPath, [...process.execArgv, process.argv[1], 'run', '--job-id', jobId, ...args.slice(1)], {
+    detached: true,
+    stdio: ['ignore', fd, fd, 'ipc'],
+  });
   closeSync(fd);
   const exitCode = await new Promise<number | null>((done) => {
     child.once('message', (message: Started) => done(message.running ? null : 1));
@@ -31,7 +34,10 @@ export async function startDetached(args: readonly string[], json: boolean): Pro
     child.disconnect();
     child.unref();
     if (json) printJson({ jobId, pid: child.pid, log });
-    else printOut(`${jobId}\nIt runs as process ${child.pid} and prints to ${log}.\n\`tidemark list\` shows it, \`tidemark stop ${jobId.slice(0, 8)}\` ends it with a last checkpoint.`);
+    else
+      printOut(
+        `${jobId}\nIt runs as process ${child.pid} and prints to ${log}.\n\`tidemark list\` shows it, \`tidemark stop ${jobId.slice(0, 8)}\` ends it with a last checkpoint.`,
+      );
     return 0;
   }
   // A short job may have finished before it was seen to run; its output tells, in either case.

@@ -30,7 +30,7 @@ export function forkRuntime(nodeOptions: readonly string[] = []): Supervisor {
 
 /** Is progress shown as a frame that is redrawn? */
 export function isLive(): boolean {
-  return canRedraw(process.stderr.isTTY === true);
+  return canRedraw(process.stderr.isTTY);
 }
 
 /** What the job prints to the terminal is printed above the frame, so it comes through a pipe; else it goes its own way. */

@@ -5,7 +5,7 @@ import type { CheckpointSummary, JobProgress } from '../handle.ts';
 import { humanCount, humanDuration } from '../human.ts';
 import { describeCheckpoint } from '../progress-view.ts';
 import { findJob, listJobs, type RegistryEntry } from '../registry.ts';
-import { printable } from '../terminal.ts';
+import { printable, widthOf } from '../terminal.ts';
 import { renderTable } from '../text-table.ts';
 import { paintOut, printJson, printOut } from './output.ts';
 
@@ -27,12 +27,13 @@ export async function listCommand(flags: JsonFlag): Promise<number> {
   const jobs = await listJobs();
   const rows = await Promise.all(jobs.map(async (entry) => ({ entry, progress: await statusOf(entry) })));
   if (flags.json) {
-    printJson({ jobs: rows.map(({ entry: { socket: _, ...entry }, progress }) => ({ ...entry, progress })) });
+    printJson({ jobs: rows.map(({ entry, progress }) => ({ ...entry, progress })) });
   } else if (rows.length === 0) {
     printOut('No job runs.');
   } else {
-    const width = process.stdout.isTTY ? process.stdout.columns : Infinity;
-    for (const [i, line] of renderTable(JOB_COLUMNS, rows.map(jobRow), width).entries()) printOut(i === 0 ? paintOut('dim', line) : line);
+    const width = widthOf(process.stdout);
+    for (const [i, line] of renderTable(JOB_COLUMNS, rows.map(jobRow), width).entries())
+      printOut(i === 0 ? paintOut('dim', line) : line);
   }
   return 0;
 }
@@ -62,14 +63,22 @@ export async function cancelCommand(wanted: string, flags: JsonFlag): Promise<nu
   return 0;
 }
 
-export async function stopCommand(wanted: string, flags: JsonFlag & { readonly savepointPath?: string; readonly drain?: boolean }): Promise<number> {
+export async function stopCommand(
+  wanted: string,
+  flags: JsonFlag & { readonly savepointPath?: string; readonly drain?: boolean },
+): Promise<number> {
   const { entry, result } = await request(wanted, {
     method: 'stop',
     ...(flags.savepointPath !== undefined && { savepointDirectory: flags.savepointPath }),
     ...(flags.drain && { drain: true }),
   });
   if (flags.json) printJson({ jobId: entry.jobId, status: 'stopped', checkpoint: result });
-  else printOut(result === null ? `Stopped ${name(entry)}, without a last checkpoint: checkpoints are off.` : `Stopped ${name(entry)}.\n${describeWithPath(result)}`);
+  else
+    printOut(
+      result === null
+        ? `Stopped ${name(entry)}, without a last checkpoint: checkpoints are off.`
+        : `Stopped ${name(entry)}.\n${describeWithPath(result)}`,
+    );
   return 0;
 }
 
@@ -80,7 +89,11 @@ export async function checkpointCommand(wanted: string, flags: JsonFlag): Promis
   return 0;
 }
 
-export async function savepointCommand(wanted: string, directory: string | undefined, flags: JsonFlag & { readonly type?: 'canonical' | 'native' }): Promise<number> {
+export async function savepointCommand(
+  wanted: string,
+  directory: string | undefined,
+  flags: JsonFlag & { readonly type?: 'canonical' | 'native' },
+): Promise<number> {
   const { entry, result } = await request(wanted, {
     method: 'savepoint',
     ...(directory !== undefined && { directory }),
@@ -91,9 +104,12 @@ export async function savepointCommand(wanted: string, directory: string | undef
   return 0;
 }
 
-async function request<M extends ControlMethod>(wanted: string, request: Extract<ControlRequest, { method: M }>): Promise<{ entry: RegistryEntry; result: ControlResults[M] }> {
+async function request<M extends ControlMethod>(
+  wanted: string,
+  what: Extract<ControlRequest, { method: M }>,
+): Promise<{ entry: RegistryEntry; result: ControlResults[M] }> {
   const entry = await findJob(wanted);
-  return { entry, result: await requestControl<M>(entry.socket, request) };
+  return { entry, result: await requestControl<M>(entry.socket, what) };
 }
 
 function describeWithPath(checkpoint: CheckpointSummary): string {

@@ -2,8 +2,8 @@
 import { encodeError, ERROR_CODES, type ErrorCode, isTidemarkError } from '../../format/errors.ts';
 import { type Paint, painter } from '../terminal.ts';
 
-export const paintErr: Paint = painter(process.stderr.isTTY === true);
-export const paintOut: Paint = painter(process.stdout.isTTY === true);
+export const paintErr: Paint = painter(process.stderr.isTTY);
+export const paintOut: Paint = painter(process.stdout.isTTY);
 
 export function printOut(text: string): void {
   process.stdout.write(`${text}\n`);
@@ -28,7 +28,8 @@ export function errorDocument(error: unknown): { code: string; message: string; 
 export function describeError(error: unknown, paint: Paint): string {
   const message = error instanceof Error ? error.message : String(error);
   const lines = [`${paint('red', codeOf(error))}: ${message}`];
-  if (!isTidemarkError(error) && error instanceof Error && error.stack !== undefined) lines.push(paint('dim', framesOf(error.stack)));
+  if (!isTidemarkError(error) && error instanceof Error && error.stack !== undefined)
+    lines.push(paint('dim', framesOf(error.stack)));
   for (let cause = (error as Error).cause, depth = 0; cause instanceof Error && depth < 4; cause = cause.cause, depth++) {
     // A message often quotes its cause: then only the stack is news.
     if (!message.includes(cause.message)) lines.push(`caused by ${cause.name}: ${cause.message}`);

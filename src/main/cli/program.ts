@@ -46,7 +46,11 @@ function buildProgram(ahead: Supervisor | undefined, setExitCode: (code: number)
     .configureOutput({ outputError: () => undefined })
     .addHelpText('after', PROGRAM_HELP);
   const command = (nameAndArguments: string): Command =>
-    program.command(nameAndArguments).exitOverride().configureOutput({ outputError: () => undefined }).option('--json', 'one JSON document on standard output');
+    program
+      .command(nameAndArguments)
+      .exitOverride()
+      .configureOutput({ outputError: () => undefined })
+      .option('--json', 'one JSON document on standard output');
 
   defineRun(command('run').passThroughOptions(), ahead, setExitCode);
   defineJobCommands(command, setExitCode);
@@ -67,12 +71,12 @@ function defineRun(run: Command, ahead: Supervisor | undefined, setExitCode: (co
   run
     .description('Runs a job and stays until it has ended.')
     .argument('<job file>', 'module whose default export is a job; .ts works on every Node')
-    .argument('[job args...]', 'everything after the job file is the job\'s')
+    .argument('[job args...]', "everything after the job file is the job's")
     .option('-s, --from-checkpoint <path>', 'start from this checkpoint or savepoint: its directory or its _metadata file')
     .option('-r, --resume', 'start from the newest complete checkpoint of this job; from the beginning if there is none')
     .option('--fallback', 'with --resume: pass over damaged checkpoints, saying what is lost')
     .option('-n, --allow-non-restored-state', 'start although the checkpoint holds state of operators that the job does not have')
-    .option('--claim-mode <mode>', 'no-claim (the checkpoint stays as it is) or claim (it becomes the job\'s own)')
+    .option('--claim-mode <mode>', "no-claim (the checkpoint stays as it is) or claim (it becomes the job's own)")
     .option('-p, --parallelism <n>', 'subtasks of each operator that does not say otherwise')
     .option('-t, --threads <n>', 'threads of the pool')
     .option('-D, --define <key=value>', 'set an option; may be given many times', collectDefinition)
@@ -94,7 +98,7 @@ function defineJobCommands(command: (name: string) => Command, setExitCode: (cod
     .description('Lists the jobs that run.')
     .action(async (flags) => setExitCode(await (await import('./jobs.ts')).listCommand(flags)));
   command('cancel')
-    .description('Ends a job at once. What happens to its checkpoints is the retention policy\'s.')
+    .description("Ends a job at once. What happens to its checkpoints is the retention policy's.")
     .argument(...wanted)
     .action(async (job: string, flags) => setExitCode(await (await import('./jobs.ts')).cancelCommand(job, flags)));
   command('stop')
@@ -111,8 +115,15 @@ function defineJobCommands(command: (name: string) => Command, setExitCode: (cod
     .description('Takes a savepoint of a running job: self-contained, movable, never deleted by the runtime.')
     .argument(...wanted)
     .argument('[dir]', 'where it goes; default execution.checkpointing.savepoint-dir')
-    .addOption(new Option('--type <type>', 'canonical: independent of parallelism and history; native: the tables as they are').choices(['canonical', 'native']))
-    .action(async (job: string, directory: string | undefined, flags) => setExitCode(await (await import('./jobs.ts')).savepointCommand(job, directory, flags)));
+    .addOption(
+      new Option('--type <type>', 'canonical: independent of parallelism and history; native: the tables as they are').choices([
+        'canonical',
+        'native',
+      ]),
+    )
+    .action(async (job: string, directory: string | undefined, flags) =>
+      setExitCode(await (await import('./jobs.ts')).savepointCommand(job, directory, flags)),
+    );
 }
 
 function defineCheckpointCommands(command: (name: string) => Command, setExitCode: (code: number) => void): void {

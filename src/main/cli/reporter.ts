@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { humanCount, humanDuration } from '../human.ts';
 import { plainLine, renderProgress } from '../progress-view.ts';
 import type { Supervisor } from '../supervisor.ts';
-import { LiveFrame } from '../terminal.ts';
+import { LiveFrame, widthOf } from '../terminal.ts';
 import { paintErr, printErr } from './output.ts';
 
 const PLAIN_LINE_EVERY_MS = 5_000;
@@ -20,18 +20,28 @@ export class Reporter {
     if (live) process.on('exit', () => this.close());
     supervisor.on('progress', (progress) => {
       if (this.#frame !== null) {
-        this.#frame.draw(renderProgress(progress, { width: process.stderr.columns ?? 80, paint: paintErr, nowMs: Date.now() }));
+        this.#frame.draw(renderProgress(progress, { width: widthOf(process.stderr), paint: paintErr, nowMs: Date.now() }));
       } else if (performance.now() - this.#lastLineAtMs >= PLAIN_LINE_EVERY_MS) {
         this.#lastLineAtMs = performance.now();
         printErr(plainLine(progress, Date.now()));
       }
     });
     supervisor.on('restored', ({ path, checkpointId, durationMs, entries }) => {
-      this.print(`Restored from checkpoint ${checkpointId} (${path}) in ${humanDuration(durationMs)}: ${humanCount(entries)} entries.`);
+      this.print(
+        `Restored from checkpoint ${checkpointId} (${path}) in ${humanDuration(durationMs)}: ${humanCount(entries)} entries.`,
+      );
     });
-    supervisor.on('checkpointFailed', ({ checkpointId, error }) => this.print(paintErr('yellow', `Checkpoint ${checkpointId} failed: ${error.message}`)));
-    supervisor.on('restart', ({ attempt, delayMs, error }) => this.print(paintErr('yellow', `Restarting in ${humanDuration(delayMs)} (attempt ${attempt}) after: ${error.message}`)));
-    supervisor.on('crash', ({ reason, delayMs, attempt }) => this.print(paintErr('yellow', `The process of the job ${reason}. Starting process ${attempt} in ${humanDuration(delayMs)}.`)));
+    supervisor.on('checkpointFailed', ({ checkpointId, error }) =>
+      this.print(paintErr('yellow', `Checkpoint ${checkpointId} failed: ${error.message}`)),
+    );
+    supervisor.on('restart', ({ attempt, delayMs, error }) =>
+      this.print(paintErr('yellow', `Restarting in ${humanDuration(delayMs)} (attempt ${attempt}) after: ${error.message}`)),
+    );
+    supervisor.on('crash', ({ reason, delayMs, attempt }) =>
+      this.print(
+        paintErr('yellow', `The process of the job ${reason}. Starting process ${attempt} in ${humanDuration(delayMs)}.`),
+      ),
+    );
     supervisor.on('notice', (text) => this.print(text));
     if (supervisor.process !== null) this.#readOutput(supervisor.process);
     supervisor.on('process', (child) => this.#readOutput(child));

@@ -24,9 +24,12 @@ export interface RunFlags {
 /** @throws TidemarkError ERR_USAGE */
 export function toStartOptions(flags: RunFlags, jobArgs: readonly string[]): Omit<StartOptions, 'signal'> {
   if (flags.fromCheckpoint !== undefined && flags.resume) {
-    throw usage('-s and --resume exclude each other: -s names the checkpoint to start from, --resume finds the newest one of this job');
+    throw usage(
+      '-s and --resume exclude each other: -s names the checkpoint to start from, --resume finds the newest one of this job',
+    );
   }
-  if (flags.fallback && !flags.resume) throw usage('--fallback needs --resume: with -s there is no other checkpoint to fall back to');
+  if (flags.fallback && !flags.resume)
+    throw usage('--fallback needs --resume: with -s there is no other checkpoint to fall back to');
   return {
     args: jobArgs,
     ...(flags.define !== undefined && { config: flags.define }),
@@ -46,7 +49,8 @@ export function collectDefinition(text: string, before: Readonly<Record<string, 
   const at = text.indexOf('=');
   if (at <= 0) throw usage(`-D needs key=value, such as -D task.threads=2; it was given ${JSON.stringify(text)}`);
   const key = text.slice(0, at).trim();
-  if (Object.hasOwn(before, key)) throw usage(`-D ${key} is given twice: ${JSON.stringify(before[key])} and ${JSON.stringify(text.slice(at + 1))}`);
+  if (Object.hasOwn(before, key))
+    throw usage(`-D ${key} is given twice: ${JSON.stringify(before[key])} and ${JSON.stringify(text.slice(at + 1))}`);
   return { ...before, [key]: text.slice(at + 1) };
 }
 
@@ -56,7 +60,8 @@ export function usage(message: string): TidemarkError {
 
 function positiveInteger(flag: string, text: string): number {
   const value = Number(text);
-  if (!/^\d+$/.test(text) || value < 1 || !Number.isSafeInteger(value)) throw usage(`${flag} needs a whole number of at least 1; it was given ${JSON.stringify(text)}`);
+  if (!/^\d+$/.test(text) || value < 1 || !Number.isSafeInteger(value))
+    throw usage(`${flag} needs a whole number of at least 1; it was given ${JSON.stringify(text)}`);
   return value;
 }
 

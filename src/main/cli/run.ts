@@ -18,7 +18,12 @@ import { exitCodeOfSignal, StopOnSignal } from './stop-on-signal.ts';
  * @param ahead  the supervisor whose process was forked before the arguments were read, if that was possible
  * @returns      the exit code
  */
-export async function runCommand(jobFile: string, jobArgs: readonly string[], flags: RunFlags, ahead: Supervisor | undefined): Promise<number> {
+export async function runCommand(
+  jobFile: string,
+  jobArgs: readonly string[],
+  flags: RunFlags,
+  ahead: Supervisor | undefined,
+): Promise<number> {
   const options = toStartOptions(flags, jobArgs);
   if (flags.printConfig) return printConfiguration(jobFile, options, flags.json === true);
   if (flags.detached && flags.jobId === undefined) return startDetached(process.argv.slice(2), flags.json === true);
@@ -39,12 +44,24 @@ export async function runCommand(jobFile: string, jobArgs: readonly string[], fl
   signals.close();
   reporter.close();
   await (await registration)?.close();
-  return conclude(outcome, { supervisor, jobId, signal: signals.received, json: flags.json === true, durationMs: performance.now() - startedAtMs });
+  return conclude(outcome, {
+    supervisor,
+    jobId,
+    signal: signals.received,
+    json: flags.json === true,
+    durationMs: performance.now() - startedAtMs,
+  });
 }
 
-async function register(supervisor: Supervisor, job: { jobId: string; jobName: string; jobFile: string }, reporter: Reporter): Promise<Registration | undefined> {
+async function register(
+  supervisor: Supervisor,
+  job: { jobId: string; jobName: string; jobFile: string },
+  reporter: Reporter,
+): Promise<Registration | undefined> {
   try {
-    return await registerJob({ ...job, pid: process.pid, startedAt: new Date().toISOString(), cwd: process.cwd() }, (request) => answer(supervisor, request));
+    return await registerJob({ ...job, pid: process.pid, startedAt: new Date().toISOString(), cwd: process.cwd() }, (request) =>
+      answer(supervisor, request),
+    );
   } catch (error) {
     // The job itself does not need it.
     reporter.print(paintErr('yellow', `This job cannot be listed or stopped from elsewhere: ${(error as Error).message}`));
@@ -72,7 +89,8 @@ function conclude(outcome: Outcome, facts: Conclusion): number {
     case 'result': {
       const { result } = outcome;
       for (const line of summaryLines(result, lastCheckpoint, paintErr)) printErr(line);
-      if (result.status === 'stopped' && result.lastCheckpoint !== null) printErr('Go on from there with `tidemark run --resume`.');
+      if (result.status === 'stopped' && result.lastCheckpoint !== null)
+        printErr('Go on from there with `tidemark run --resume`.');
       if (facts.json) printJson(result);
       if (result.status === 'cancelled') return 1;
       return result.status === 'stopped' && facts.signal !== null ? exitCodeOfSignal(facts.signal) : 0;
@@ -82,7 +100,11 @@ function conclude(outcome: Outcome, facts: Conclusion): number {
       if (facts.json) printJson({ status: 'failed', ...partialResult(facts), error: errorDocument(outcome.error) });
       return exitCodeOf(outcome.error);
     case 'killed':
-      printErr(lastCheckpoint === null ? 'Ended at once; no checkpoint was complete.' : `Ended at once. ${resumeHint(lastCheckpoint.path)}`);
+      printErr(
+        lastCheckpoint === null
+          ? 'Ended at once; no checkpoint was complete.'
+          : `Ended at once. ${resumeHint(lastCheckpoint.path)}`,
+      );
       if (facts.json) printJson({ status: 'killed', ...partialResult(facts) });
       return exitCodeOfSignal(facts.signal ?? 'SIGINT');
   }

@@ -44,7 +44,9 @@ export class StopOnSignal {
       const checkpoint = (await this.#supervisor.call({ method: 'stop', retain: true })) as CheckpointSummary | null;
       if (checkpoint === null) this.#reporter.print('Stopped without a last checkpoint: checkpoints are off.');
     } catch (error) {
-      this.#reporter.print(paintErr('red', `The job did not stop: ${(error as Error).message} Send the signal once more to end it at once.`));
+      this.#reporter.print(
+        paintErr('red', `The job did not stop: ${(error as Error).message} Send the signal once more to end it at once.`),
+      );
     }
   }
 }

@@ -23,7 +23,10 @@ export async function readConfigFile(path: string | undefined, cwd = process.cwd
     source = await readFile(file, 'utf8');
   } catch (error) {
     if (path === undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw new TidemarkError('ERR_CONFIG_INVALID', `The configuration file ${file} cannot be read: ${(error as Error).message}.`, { cause: error, facts: { file } });
+    throw new TidemarkError('ERR_CONFIG_INVALID', `The configuration file ${file} cannot be read: ${(error as Error).message}.`, {
+      cause: error,
+      facts: { file },
+    });
   }
   return parseConfigFile(source, path ?? basename(file));
 }
@@ -35,7 +38,9 @@ export async function parseConfigFile(source: string, name: string): Promise<Lay
   const lines = new LineCounter();
   const document = parseDocument(source, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
   const at = (offset: number): string => `${name}:${lines.linePos(offset).line}`;
-  const problems = document.errors.map((error) => `${error.message} (${name}:${lines.linePos(error.pos[0]).line}:${lines.linePos(error.pos[0]).col})`);
+  const problems = document.errors.map(
+    (error) => `${error.message} (${name}:${lines.linePos(error.pos[0]).line}:${lines.linePos(error.pos[0]).col})`,
+  );
   if (problems.length > 0) throw configInvalid(problems);
 
   const entries = new Map<string, LayerEntry>();
@@ -66,5 +71,6 @@ export async function parseConfigFile(source: string, name: string): Promise<Lay
 }
 
 function scalar(value: unknown): RawValue {
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : value === null || value === undefined ? null : String(value);
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
+  return value === null || value === undefined ? null : JSON.stringify(value);
 }

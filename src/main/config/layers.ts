@@ -37,7 +37,9 @@ export function mergeLayers(layers: readonly (readonly LayerEntry[])[]): Readonl
       }
       const twin = inThisLayer.get(key);
       if (twin !== undefined && twin.key !== entry.key) {
-        problems.push(`${twin.key} (${twin.origin}) and ${entry.key} (${entry.origin}) are two spellings of one option: keep the one of them that is meant`);
+        problems.push(
+          `${twin.key} (${twin.origin}) and ${entry.key} (${entry.origin}) are two spellings of one option: keep the one of them that is meant`,
+        );
         continue;
       }
       inThisLayer.set(key, entry);
@@ -59,7 +61,11 @@ export function configInvalid(problems: readonly string[]): TidemarkError {
     problems.length === 1
       ? `The configuration is not valid: ${problems[0]}.`
       : `The configuration is not valid, for ${problems.length} reasons:\n${problems.map((problem) => `  - ${problem}`).join('\n')}`;
-  return new TidemarkError('ERR_CONFIG_INVALID', `${message}\nEvery option is listed in docs/configuration.md; \`tidemark run --print-config <job file>\` shows what holds and why.`, { facts: { problems: problems.join('; ') } });
+  return new TidemarkError(
+    'ERR_CONFIG_INVALID',
+    `${message}\nEvery option is listed in docs/configuration.md; \`tidemark run --print-config <job file>\` shows what holds and why.`,
+    { facts: { problems: problems.join('; ') } },
+  );
 }
 
 function unknownKey({ key, origin }: LayerEntry): string {

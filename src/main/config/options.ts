@@ -24,66 +24,162 @@ const KIB = 1024;
 const MAX_PARALLELISM = 32_768;
 
 export const OPTIONS = {
-  'parallelism.default': option(optional(integer(1, MAX_PARALLELISM)), null, 'Subtasks of each operator that does not say otherwise. `none`: as many as threads.'),
+  'parallelism.default': option(
+    optional(integer(1, MAX_PARALLELISM)),
+    null,
+    'Subtasks of each operator that does not say otherwise. `none`: as many as threads.',
+  ),
   'pipeline.max-parallelism': option(
-    optional(integer(1, MAX_PARALLELISM)), null,
+    optional(integer(1, MAX_PARALLELISM)),
+    null,
     'Number of key groups: the largest parallelism that the job can ever be resumed with. Fixed at its first start. `none`: derived from the parallelism, at least 128; on restore, taken from the checkpoint.',
   ),
   'task.threads': option(optional(integer(1, 1024)), null, 'Threads of the pool. `none`: as many as the process may use.'),
-  'task.timeout': option(optional(duration(1)), 10 * MINUTE, 'A turn that does not return for so long is taken as hung: its thread is ended and the job restarts from the last checkpoint. `none`: wait for ever.'),
-
-  'execution.checkpointing.interval': option(optional(duration(1)), null, 'Time between the starts of two checkpoints. `none`: no checkpoints.'),
-  'execution.checkpointing.mode': option(
-    choice(['EXACTLY_ONCE'], { refused: { AT_LEAST_ONCE: 'alignment never blocks a thread here, so there is no latency to win by giving up exactly-once' } }),
-    'EXACTLY_ONCE', 'Barriers are always aligned.',
+  'task.timeout': option(
+    optional(duration(1)),
+    10 * MINUTE,
+    'A turn that does not return for so long is taken as hung: its thread is ended and the job restarts from the last checkpoint. `none`: wait for ever.',
   ),
-  'execution.checkpointing.timeout': option(duration(10), 10 * MINUTE, 'A checkpoint that is not complete after so long is aborted.'),
-  'execution.checkpointing.min-pause': option(duration(0), 0, 'The next checkpoint starts no sooner than this after the last one completed. Needs `max-concurrent-checkpoints` 1.'),
-  'execution.checkpointing.max-concurrent-checkpoints': option(integer(1, 64), 1, 'How many checkpoints may be under way at once.'),
-  'execution.checkpointing.tolerable-failed-checkpoints': option(integer(0), 0, 'How many checkpoints may fail in a row before the job fails.'),
+
+  'execution.checkpointing.interval': option(
+    optional(duration(1)),
+    null,
+    'Time between the starts of two checkpoints. `none`: no checkpoints.',
+  ),
+  'execution.checkpointing.mode': option(
+    choice(['EXACTLY_ONCE'], {
+      refused: { AT_LEAST_ONCE: 'alignment never blocks a thread here, so there is no latency to win by giving up exactly-once' },
+    }),
+    'EXACTLY_ONCE',
+    'Barriers are always aligned.',
+  ),
+  'execution.checkpointing.timeout': option(
+    duration(10),
+    10 * MINUTE,
+    'A checkpoint that is not complete after so long is aborted.',
+  ),
+  'execution.checkpointing.min-pause': option(
+    duration(0),
+    0,
+    'The next checkpoint starts no sooner than this after the last one completed. Needs `max-concurrent-checkpoints` 1.',
+  ),
+  'execution.checkpointing.max-concurrent-checkpoints': option(
+    integer(1, 64),
+    1,
+    'How many checkpoints may be under way at once.',
+  ),
+  'execution.checkpointing.tolerable-failed-checkpoints': option(
+    integer(0),
+    0,
+    'How many checkpoints may fail in a row before the job fails.',
+  ),
   'execution.checkpointing.externalized-checkpoint-retention': option(
     choice(['NO_EXTERNALIZED_CHECKPOINTS', 'DELETE_ON_CANCELLATION', 'RETAIN_ON_CANCELLATION', 'RETAIN_ALWAYS']),
     'NO_EXTERNALIZED_CHECKPOINTS',
     'What happens to checkpoints when the job ends: deleted always; kept when it failed; kept when it failed or was cancelled; kept always. A process that is killed deletes nothing, so `--resume` works with each of them.',
   ),
-  'execution.checkpointing.num-retained': option(integer(1), 1, 'Completed checkpoints that are kept.', ['state.checkpoints.num-retained']),
-  'execution.checkpointing.dir': option(optional(text), null, 'Directory of the checkpoints; each job makes its own `<job-id>` in it. Needed with an interval.', ['state.checkpoints.dir']),
-  'execution.checkpointing.savepoint-dir': option(optional(text), null, 'Where savepoints go when none is named.', ['state.savepoints.dir']),
-  'execution.checkpointing.incremental': option(bool, true, 'Write only what changed since the last checkpoint. `false`: all state each time.', ['state.backend.incremental']),
+  'execution.checkpointing.num-retained': option(integer(1), 1, 'Completed checkpoints that are kept.', [
+    'state.checkpoints.num-retained',
+  ]),
+  'execution.checkpointing.dir': option(
+    optional(text),
+    null,
+    'Directory of the checkpoints; each job makes its own `<job-id>` in it. Needed with an interval.',
+    ['state.checkpoints.dir'],
+  ),
+  'execution.checkpointing.savepoint-dir': option(optional(text), null, 'Where savepoints go when none is named.', [
+    'state.savepoints.dir',
+  ]),
+  'execution.checkpointing.incremental': option(
+    bool,
+    true,
+    'Write only what changed since the last checkpoint. `false`: all state each time.',
+    ['state.backend.incremental'],
+  ),
   'execution.checkpointing.snapshot-compression': option(
-    choice(['none', 'auto', 'zstd', 'brotli'], { aliases: { false: 'none', true: 'auto' } }), 'none',
+    choice(['none', 'auto', 'zstd', 'brotli'], { aliases: { false: 'none', true: 'auto' } }),
+    'none',
     'Compression of tables, recorded in each file. `auto` (or `true`): zstd where this Node has it, else brotli.',
   ),
 
-  'execution.state-recovery.path': option(optional(text), null, 'Checkpoint or savepoint to start from; the same as `-s`.', ['execution.savepoint.path']),
-  'execution.state-recovery.ignore-unclaimed-state': option(bool, false, 'Start although the checkpoint holds state of an operator that the job does not have; the same as `-n`.', ['execution.savepoint.ignore-unclaimed-state']),
+  'execution.state-recovery.path': option(optional(text), null, 'Checkpoint or savepoint to start from; the same as `-s`.', [
+    'execution.savepoint.path',
+  ]),
+  'execution.state-recovery.ignore-unclaimed-state': option(
+    bool,
+    false,
+    'Start although the checkpoint holds state of an operator that the job does not have; the same as `-n`.',
+    ['execution.savepoint.ignore-unclaimed-state'],
+  ),
   'execution.state-recovery.claim-mode': option(
-    choice(['NO_CLAIM', 'CLAIM'], { refused: { LEGACY: 'it leaves checkpoints that nobody owns; use NO_CLAIM' } }), 'NO_CLAIM',
-    'Whether the checkpoint that is restored becomes the job\'s own (and is deleted when it is subsumed) or is never touched.', ['execution.savepoint-restore-mode'],
+    choice(['NO_CLAIM', 'CLAIM'], { refused: { LEGACY: 'it leaves checkpoints that nobody owns; use NO_CLAIM' } }),
+    'NO_CLAIM',
+    "Whether the checkpoint that is restored becomes the job's own (and is deleted when it is subsumed) or is never touched.",
+    ['execution.savepoint-restore-mode'],
   ),
 
-  'state.memory.limit': option(optional(memory(1024 * KIB)), null, 'Shared memory that keyed state may take, over all subtasks; the job fails beyond. `none`: what the machine gives.'),
+  'state.memory.limit': option(
+    optional(memory(1024 * KIB)),
+    null,
+    'Shared memory that keyed state may take, over all subtasks; the job fails beyond. `none`: what the machine gives.',
+  ),
 
   'restart-strategy.type': option(
-    choice(['auto', 'none', 'fixed-delay', 'failure-rate', 'exponential-delay'], { aliases: { off: 'none', disable: 'none', false: 'none' } }), 'auto',
-    'What follows a failure. `auto`: `exponential-delay` with checkpointing, `none` without.', ['restart-strategy'],
+    choice(['auto', 'none', 'fixed-delay', 'failure-rate', 'exponential-delay'], {
+      aliases: { off: 'none', disable: 'none', false: 'none' },
+    }),
+    'auto',
+    'What follows a failure. `auto`: `exponential-delay` with checkpointing, `none` without.',
+    ['restart-strategy'],
   ),
   'restart-strategy.fixed-delay.attempts': option(integer(1), 1, 'Restarts before the job fails.'),
   'restart-strategy.fixed-delay.delay': option(duration(0), SECOND, 'Delay before each restart.'),
-  'restart-strategy.failure-rate.max-failures-per-interval': option(integer(1), 1, 'Failures in the interval that are tolerated; one more and the job fails.'),
-  'restart-strategy.failure-rate.failure-rate-interval': option(duration(1), MINUTE, 'Length of the interval in which failures count.'),
+  'restart-strategy.failure-rate.max-failures-per-interval': option(
+    integer(1),
+    1,
+    'Failures in the interval that are tolerated; one more and the job fails.',
+  ),
+  'restart-strategy.failure-rate.failure-rate-interval': option(
+    duration(1),
+    MINUTE,
+    'Length of the interval in which failures count.',
+  ),
   'restart-strategy.failure-rate.delay': option(duration(0), SECOND, 'Delay before each restart.'),
   'restart-strategy.exponential-delay.initial-backoff': option(duration(1), SECOND, 'First delay.'),
   'restart-strategy.exponential-delay.max-backoff': option(duration(1), MINUTE, 'Longest delay.'),
-  'restart-strategy.exponential-delay.backoff-multiplier': option(decimal(1, 1_000), 1.5, 'Each delay is so many times the one before.'),
-  'restart-strategy.exponential-delay.reset-backoff-threshold': option(duration(1), HOUR, 'After running so long without a failure the delay starts over.'),
-  'restart-strategy.exponential-delay.jitter-factor': option(decimal(0, 1), 0.1, 'Each delay is moved at random by up to this share of it, either way.'),
-  'restart-strategy.exponential-delay.attempts-before-reset-backoff': option(optional(integer(1)), null, 'Restarts before the job fails, counted from the last reset. `none`: no bound.'),
+  'restart-strategy.exponential-delay.backoff-multiplier': option(
+    decimal(1, 1_000),
+    1.5,
+    'Each delay is so many times the one before.',
+  ),
+  'restart-strategy.exponential-delay.reset-backoff-threshold': option(
+    duration(1),
+    HOUR,
+    'After running so long without a failure the delay starts over.',
+  ),
+  'restart-strategy.exponential-delay.jitter-factor': option(
+    decimal(0, 1),
+    0.1,
+    'Each delay is moved at random by up to this share of it, either way.',
+  ),
+  'restart-strategy.exponential-delay.attempts-before-reset-backoff': option(
+    optional(integer(1)),
+    null,
+    'Restarts before the job fails, counted from the last reset. `none`: no bound.',
+  ),
 
-  'runtime.turn.budget': option(duration(0.1), 4, 'Time that one turn of a subtask aims at. Longer turns cost less overhead, shorter ones let barriers pass sooner.'),
+  'runtime.turn.budget': option(
+    duration(0.1),
+    4,
+    'Time that one turn of a subtask aims at. Longer turns cost less overhead, shorter ones let barriers pass sooner.',
+  ),
   'runtime.batch.bytes': option(memory(KIB), 32 * KIB, 'Size at which a batch of records is handed on.'),
   'runtime.channel.bytes': option(memory(4 * KIB), 256 * KIB, 'Memory of the ring between two subtasks.'),
-  'runtime.channel.time': option(duration(1), 20, 'Bound of the data in flight between two subtasks, as time that the receiver needs for it.'),
+  'runtime.channel.time': option(
+    duration(1),
+    20,
+    'Bound of the data in flight between two subtasks, as time that the receiver needs for it.',
+  ),
 } as const;
 
 export type OptionKey = keyof typeof OPTIONS;
@@ -93,10 +189,19 @@ export const OPTION_KEYS = Object.keys(OPTIONS) as readonly OptionKey[];
 
 /** Options of Flink that are deliberately not here: prefix of the key, reason. */
 const REFUSED: readonly (readonly [prefix: string, reason: string])[] = [
-  ['execution.checkpointing.unaligned', 'unaligned checkpoints are not built, on purpose: queues are short and bounded by time, so an aligned barrier passes quickly and no data in flight needs to be stored'],
-  ['execution.checkpointing.aligned-checkpoint-timeout', 'it switches to unaligned checkpoints, which are not built, on purpose: queues are short and bounded by time, so an aligned barrier passes quickly'],
+  [
+    'execution.checkpointing.unaligned',
+    'unaligned checkpoints are not built, on purpose: queues are short and bounded by time, so an aligned barrier passes quickly and no data in flight needs to be stored',
+  ],
+  [
+    'execution.checkpointing.aligned-checkpoint-timeout',
+    'it switches to unaligned checkpoints, which are not built, on purpose: queues are short and bounded by time, so an aligned barrier passes quickly',
+  ],
   ['execution.checkpointing.storage', 'checkpoints are always files; set execution.checkpointing.dir'],
-  ['execution.checkpointing.file-merging', 'each subtask writes one table per checkpoint and merges tables in the background, so there are no small files to merge'],
+  [
+    'execution.checkpointing.file-merging',
+    'each subtask writes one table per checkpoint and merges tables in the background, so there are no small files to merge',
+  ],
   ['state.backend', 'there is one state backend, in shared memory'],
 ];
 
@@ -105,7 +210,9 @@ export function refusalOf(key: string): string | undefined {
   return REFUSED.find(([prefix]) => key === prefix || key.startsWith(`${prefix}.`))?.[1];
 }
 
-const SPELLINGS: ReadonlyMap<string, OptionKey> = new Map(OPTION_KEYS.flatMap((key) => [key, ...OPTIONS[key].aliases].map((spelling) => [spelling, key] as const)));
+const SPELLINGS: ReadonlyMap<string, OptionKey> = new Map(
+  OPTION_KEYS.flatMap((key) => [key, ...OPTIONS[key].aliases].map((spelling) => [spelling, key] as const)),
+);
 
 /** The option that a key, in its new or old spelling, means. */
 export function optionKeyOf(spelling: string): OptionKey | undefined {

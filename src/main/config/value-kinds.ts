@@ -22,7 +22,13 @@ export interface ValueKind<T> {
 }
 
 export function duration(minimumMs: number): ValueKind<number> {
-  return numeric('duration', minimumMs, formatDuration, (raw) => parseDuration(raw), 'a duration such as `500 ms`, `10 s` or `1 min`');
+  return numeric(
+    'duration',
+    minimumMs,
+    formatDuration,
+    (raw) => parseDuration(raw),
+    'a duration such as `500 ms`, `10 s` or `1 min`',
+  );
 }
 
 export function memory(minimumBytes: number): ValueKind<number> {
@@ -105,7 +111,10 @@ function numeric(
   expected: string,
   maximum = Number.MAX_SAFE_INTEGER,
 ): ValueKind<number> {
-  const range = [minimum > 0 ? `at least ${format(minimum)}` : '', maximum < Number.MAX_SAFE_INTEGER ? `at most ${format(maximum)}` : '']
+  const range = [
+    minimum > 0 ? `at least ${format(minimum)}` : '',
+    maximum < Number.MAX_SAFE_INTEGER ? `at most ${format(maximum)}` : '',
+  ]
     .filter((part) => part !== '')
     .join(', ');
   return {

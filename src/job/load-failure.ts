@@ -29,14 +29,19 @@ interface Place {
  *
  * @param parseAgain  loads the module with a parser that tells where a syntax error is; import() does not
  */
-export async function describeLoadFailure(error: unknown, path: string, parseAgain?: () => Promise<unknown>): Promise<TidemarkError> {
+export async function describeLoadFailure(
+  error: unknown,
+  path: string,
+  parseAgain?: () => Promise<unknown>,
+): Promise<TidemarkError> {
   if (isTidemarkError(error)) return error;
   let failure = error;
   if (failure instanceof SyntaxError && placeOfSyntaxError(failure) === undefined && parseAgain !== undefined) {
-    failure = await parseAgain().then(
-      () => error,
-      (again: unknown) => again,
-    );
+    try {
+      await parseAgain();
+    } catch (again) {
+      failure = again;
+    }
   }
   const syntaxPlace = placeOfSyntaxError(failure);
   if (syntaxPlace !== undefined || error instanceof SyntaxError) {
@@ -48,7 +53,10 @@ export async function describeLoadFailure(error: unknown, path: string, parseAga
 
 function jobLoadError(what: string, path: string, place: Place | undefined, cause: unknown): TidemarkError {
   const where = place === undefined ? '' : `\n  at ${place.file}:${place.line}:${place.column}${excerpt(place)}`;
-  return new TidemarkError('ERR_JOB_LOAD', what + where, { cause, facts: { path, file: place?.file, line: place?.line, column: place?.column } });
+  return new TidemarkError('ERR_JOB_LOAD', what + where, {
+    cause,
+    facts: { path, file: place?.file, line: place?.line, column: place?.column },
+  });
 }
 
 /** From jiti "ParseError: ...\n file:line:column", from Node's type stripping a stack that begins "file:line". */
@@ -63,7 +71,10 @@ function placeOfSyntaxError(error: unknown): Place | undefined {
 }
 
 function syntaxMessage(error: unknown): string {
-  return (error as Error).message.replace(/^ParseError: /, '').split('\n')[0].trim();
+  return (error as Error).message
+    .replace(/^ParseError: /, '')
+    .split('\n')[0]
+    .trim();
 }
 
 /** The innermost frame of the stack that is in user code. */
@@ -72,7 +83,8 @@ function placeOfThrow(error: unknown): Place | undefined {
   if (typeof stack !== 'string') return undefined;
   for (const frame of stack.split('\n')) {
     const match = /^\s+at (?:.*\()?((?:file:\/\/|\/|[A-Za-z]:\\).*?):(\d+):(\d+)\)?$/.exec(frame);
-    if (match !== null && !/[/\\]node_modules[/\\]/.test(match[1])) return { file: toPath(match[1]), line: Number(match[2]), column: Number(match[3]) };
+    if (match !== null && !/[/\\]node_modules[/\\]/.test(match[1]))
+      return { file: toPath(match[1]), line: Number(match[2]), column: Number(match[3]) };
   }
   return undefined;
 }

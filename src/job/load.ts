@@ -66,10 +66,15 @@ export async function loadJob(file: string | URL, options: LoadOptions = {}): Pr
 function requireFile(path: string, cwd: string): void {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found?.isFile()) return;
-  if (found?.isDirectory()) throw new TidemarkError('ERR_JOB_NOT_FOUND', `${path} is a directory, not a job file. Name the file in it.`, { facts: { path, cwd } });
+  if (found?.isDirectory())
+    throw new TidemarkError('ERR_JOB_NOT_FOUND', `${path} is a directory, not a job file. Name the file in it.`, {
+      facts: { path, cwd },
+    });
   const near = similarFile(path);
   const hint = near === undefined ? '' : ` Did you mean ${near}?`;
-  throw new TidemarkError('ERR_JOB_NOT_FOUND', `There is no job file ${path} (working directory: ${cwd}).${hint}`, { facts: { path, cwd } });
+  throw new TidemarkError('ERR_JOB_NOT_FOUND', `There is no job file ${path} (working directory: ${cwd}).${hint}`, {
+    facts: { path, cwd },
+  });
 }
 
 /** A file in the same directory with the same stem, such as `count.ts` for `count.js`. */
@@ -77,7 +82,9 @@ function similarFile(path: string): string | undefined {
   const directory = dirname(path);
   if (!existsSync(directory)) return undefined;
   const stem = basename(path, extname(path));
-  const name = readdirSync(directory).find((candidate) => basename(candidate, extname(candidate)) === stem && /\.[cm]?[jt]s$/.test(candidate));
+  const name = readdirSync(directory).find(
+    (candidate) => basename(candidate, extname(candidate)) === stem && /\.[cm]?[jt]s$/.test(candidate),
+  );
   return name === undefined ? undefined : join(directory, name);
 }
 
@@ -108,7 +115,9 @@ async function toGraph(exports: Record<string, unknown>, path: string, args: rea
   if (exported === undefined) {
     const names = Object.keys(exports).filter((name) => name !== '__esModule');
     const found = names.length === 0 ? 'It exports nothing.' : `It exports ${names.join(', ')}.`;
-    throw new TidemarkError('ERR_JOB_LOAD', `The job file ${path} has no default export. ${found}\n${EXAMPLE}`, { facts: { path } });
+    throw new TidemarkError('ERR_JOB_LOAD', `The job file ${path} has no default export. ${found}\n${EXAMPLE}`, {
+      facts: { path },
+    });
   }
   let value: unknown = exported;
   if (typeof exported === 'function') {
@@ -120,7 +129,9 @@ async function toGraph(exports: Record<string, unknown>, path: string, args: rea
   }
   if (!isGraph(value)) {
     const what = typeof exported === 'function' ? `a function that returned ${describe(value)}` : describe(value);
-    throw new TidemarkError('ERR_JOB_LOAD', `The default export of ${path} is not a job: it is ${what}.\n${EXAMPLE}`, { facts: { path, found: what } });
+    throw new TidemarkError('ERR_JOB_LOAD', `The default export of ${path} is not a job: it is ${what}.\n${EXAMPLE}`, {
+      facts: { path, found: what },
+    });
   }
   if (value[JOB_BRAND] !== GRAPH_VERSION) {
     throw new TidemarkError(

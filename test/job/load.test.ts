@@ -73,7 +73,11 @@ beforeAll(() => {
       );
     }
     process.stdout.write(JSON.stringify(results));`;
-  const child = spawnSync(process.execPath, ['--input-type=module', '-e', script], { cwd: root, encoding: 'utf8', env: { ...process.env, XDG_CACHE_HOME: join(root, 'cache') } });
+  const child = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, XDG_CACHE_HOME: join(root, 'cache') },
+  });
   expect(child.stderr).toBe('');
   results = JSON.parse(child.stdout) as Record<string, Loaded>;
 });
@@ -92,7 +96,10 @@ describe('what loads', () => {
 
 describe('what does not', () => {
   test('job file: one that is not there is named with the working directory', () => {
-    expect(results['none.mjs']).toMatchObject({ code: 'ERR_JOB_NOT_FOUND', message: expect.stringContaining(`working directory: ${root}`) });
+    expect(results['none.mjs']).toMatchObject({
+      code: 'ERR_JOB_NOT_FOUND',
+      message: expect.stringContaining(`working directory: ${root}`),
+    });
   });
 
   test('job file: where only the ending is wrong, the file that is there is suggested', () => {

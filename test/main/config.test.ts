@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { describeConfig, resolveConfig, type ConfigSources } from '../../src/main/config.ts';
 import { readEnvironment, variableOf } from '../../src/main/config/environment.ts';
@@ -31,17 +31,32 @@ async function problemOfFile(source: string): Promise<string> {
 
 describe('units', () => {
   test.each([
-    ['500', 500], ['500 ms', 500], ['10 s', 10_000], ['10s', 10_000], ['1 min', 60_000], ['2 h', 7_200_000], ['1.5 s', 1_500], ['1 DAY', 86_400_000],
+    ['500', 500],
+    ['500 ms', 500],
+    ['10 s', 10_000],
+    ['10s', 10_000],
+    ['1 min', 60_000],
+    ['2 h', 7_200_000],
+    ['1.5 s', 1_500],
+    ['1 DAY', 86_400_000],
   ])('duration: %s is %d ms', (text, ms) => expect(parseDuration(text)).toBe(ms));
 
   test.each([
-    ['64', 64], ['64 b', 64], ['64 mb', 64 * 2 ** 20], ['1gb', 2 ** 30], ['1.5 kib', 1536], ['2 T', 2 * 2 ** 40],
+    ['64', 64],
+    ['64 b', 64],
+    ['64 mb', 64 * 2 ** 20],
+    ['1gb', 2 ** 30],
+    ['1.5 kib', 1536],
+    ['2 T', 2 * 2 ** 40],
   ])('memory: %s is %d bytes', (text, bytes) => expect(parseMemory(text)).toBe(bytes));
 
-  test.each(['', 's', '10 parsecs', '-5 s', '1e3', '1 min 30 s', '99999999999999999999 d', 'constructor', '1 constructor'])('units: %j is refused', (text) => {
-    expect(parseDuration(text)).toBeUndefined();
-    expect(parseMemory(text)).toBeUndefined();
-  });
+  test.each(['', 's', '10 parsecs', '-5 s', '1e3', '1 min 30 s', '99999999999999999999 d', 'constructor', '1 constructor'])(
+    'units: %j is refused',
+    (text) => {
+      expect(parseDuration(text)).toBeUndefined();
+      expect(parseMemory(text)).toBeUndefined();
+    },
+  );
 
   test('units: what is written reads back as the same number', () => {
     fc.assert(fc.property(fc.nat(2 ** 45), (n) => parseDuration(formatDuration(n)) === n && parseMemory(formatMemory(n)) === n));
@@ -100,7 +115,11 @@ describe('file', () => {
 
   test.each([
     ['in one map', 'task.threads: 1\ntask.threads: 2\n', /unique.*tidemark\.config\.yaml:2:1/],
-    ['flat and nested', 'task.threads: 1\ntask:\n  threads: 2\n', /task\.threads is given twice \(tidemark\.config\.yaml:1 and tidemark\.config\.yaml:3\)/],
+    [
+      'flat and nested',
+      'task.threads: 1\ntask:\n  threads: 2\n',
+      /task\.threads is given twice \(tidemark\.config\.yaml:1 and tidemark\.config\.yaml:3\)/,
+    ],
   ])('configuration file: a key given twice %s is refused with its line', async (_, source, pattern) => {
     expect(await problemOfFile(source)).toMatch(pattern);
   });
@@ -118,7 +137,10 @@ describe('file', () => {
   });
 
   test('configuration file: one that --config names must exist', async () => {
-    await expect(readConfigFile('none.yaml', '/nonexistent')).rejects.toMatchObject({ code: 'ERR_CONFIG_INVALID', message: expect.stringContaining('/nonexistent/none.yaml') });
+    await expect(readConfigFile('none.yaml', '/nonexistent')).rejects.toMatchObject({
+      code: 'ERR_CONFIG_INVALID',
+      message: expect.stringContaining('/nonexistent/none.yaml'),
+    });
   });
 });
 
@@ -135,7 +157,9 @@ describe('environment', () => {
   });
 
   test('environment: an unknown variable with our prefix is refused; others and the runtime directory are left alone', () => {
-    expect(problemOf({ env: { TIDEMARK_TASK_THREDS: '1' } })).toMatch(/unknown key task\.threds \(environment variable TIDEMARK_TASK_THREDS\).*task\.threads/);
+    expect(problemOf({ env: { TIDEMARK_TASK_THREDS: '1' } })).toMatch(
+      /unknown key task\.threds \(environment variable TIDEMARK_TASK_THREDS\).*task\.threads/,
+    );
     expect(readEnvironment({ PATH: '/bin', TIDEMARK_RUNTIME_DIR: '/r', TIDEMARK_TEST_SEED: '1' })).toEqual([]);
   });
 });
@@ -159,7 +183,9 @@ describe('values', () => {
   });
 
   test('configuration: unaligned checkpoints are refused with the reason', () => {
-    expect(problemOf({ overrides: { 'execution.checkpointing.unaligned.enabled': true } })).toMatch(/is refused: unaligned checkpoints are not built, on purpose/);
+    expect(problemOf({ overrides: { 'execution.checkpointing.unaligned.enabled': true } })).toMatch(
+      /is refused: unaligned checkpoints are not built, on purpose/,
+    );
   });
 
   test('configuration: all problems are reported at once', () => {
@@ -184,26 +210,39 @@ describe('values', () => {
 
   test('configuration: names are read without regard to case and dashes', () => {
     expect(resolveConfig({ overrides: { 'execution.state-recovery.claim-mode': 'claim' } }).recovery.claimMode).toBe('claim');
-    expect(resolveConfig({ overrides: { 'execution.checkpointing.snapshot-compression': true } }).checkpointing.compression).toBe('auto');
+    expect(resolveConfig({ overrides: { 'execution.checkpointing.snapshot-compression': true } }).checkpointing.compression).toBe(
+      'auto',
+    );
   });
 
   test('configuration: without checkpoints nothing restarts, with them the delay grows from 1 s to 1 min', () => {
     expect(resolveConfig().restart).toEqual({ type: 'none' });
     const overrides = { 'execution.checkpointing.interval': '1 s', 'execution.checkpointing.dir': 'c' };
     expect(resolveConfig({ overrides }).restart).toEqual({
-      type: 'exponential-delay', initialBackoffMs: 1_000, maxBackoffMs: 60_000, multiplier: 1.5, resetThresholdMs: 3_600_000, jitter: 0.1, attempts: null,
+      type: 'exponential-delay',
+      initialBackoffMs: 1_000,
+      maxBackoffMs: 60_000,
+      multiplier: 1.5,
+      resetThresholdMs: 3_600_000,
+      jitter: 0.1,
+      attempts: null,
     });
   });
 
   test('options: every default is a valid value of its kind, written so that it reads back', () => {
     for (const key of OPTION_KEYS) {
-      const { kind, defaultValue } = OPTIONS[key] as { kind: { parse(raw: string): unknown; format(value: unknown): string }; defaultValue: unknown };
+      const { kind, defaultValue } = OPTIONS[key] as {
+        kind: { parse(raw: string): unknown; format(value: unknown): string };
+        defaultValue: unknown;
+      };
       expect(kind.parse(kind.format(defaultValue)), key).toEqual(defaultValue);
     }
   });
 
   test('print-config: what is printed is a configuration file that means the same', async () => {
-    const config = resolveConfig({ overrides: { 'task.threads': 3, 'state.checkpoints.dir': 'a b', 'execution.checkpointing.interval': 1500 } });
+    const config = resolveConfig({
+      overrides: { 'task.threads': 3, 'state.checkpoints.dir': 'a b', 'execution.checkpointing.interval': 1500 },
+    });
     const printed = describeConfig(config);
     expect(printed).toMatch(/^task\.threads: 3 +# -D$/m);
     expect(printed).toMatch(/^execution\.checkpointing\.timeout: 10 min +# default$/m);

@@ -33,7 +33,10 @@ describe.each(['kernel', 'file'] as const)('directory lock (%s)', (mechanism) =>
   test('directory lock: a second owner is refused, told pid and host, and may come after the release', async () => {
     const directory = join(root, 'job');
     const lock = await lockDirectory(directory, { mechanism });
-    await expect(lockDirectory(directory, { mechanism, waitMs: 0 })).rejects.toMatchObject({ code: 'ERR_DIR_LOCKED', facts: { pid: process.pid, host: hostname() } });
+    await expect(lockDirectory(directory, { mechanism, waitMs: 0 })).rejects.toMatchObject({
+      code: 'ERR_DIR_LOCKED',
+      facts: { pid: process.pid, host: hostname() },
+    });
     await lock.release();
     const again = await lockDirectory(directory, { mechanism, waitMs: 0 });
     await again.release();

@@ -43,15 +43,29 @@ describe('usage', () => {
 });
 
 describe('help', () => {
-  test.each([[['--help']], [['run', '--help']], [['checkpoints', '--help']], [['--version']]])('help: %j goes to standard output and gives 0', async (args) => {
-    expect(await main(args)).toBe(0);
-    expect(stdout).not.toBe('');
-    expect(stderr).toBe('');
-  });
+  test.each([[['--help']], [['run', '--help']], [['checkpoints', '--help']], [['--version']]])(
+    'help: %j goes to standard output and gives 0',
+    async (args) => {
+      expect(await main(args)).toBe(0);
+      expect(stdout).not.toBe('');
+      expect(stderr).toBe('');
+    },
+  );
 
   test('help: every command of the contract has one line in it', async () => {
     await main(['--help']);
-    for (const command of ['run', 'list', 'cancel', 'stop', 'checkpoint', 'savepoint', 'checkpoints', 'inspect', 'verify', 'bench']) {
+    for (const command of [
+      'run',
+      'list',
+      'cancel',
+      'stop',
+      'checkpoint',
+      'savepoint',
+      'checkpoints',
+      'inspect',
+      'verify',
+      'bench',
+    ]) {
       expect(stdout).toMatch(new RegExp(`^  ${command} .*\\S`, 'm'));
     }
   });

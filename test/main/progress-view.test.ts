@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { JobProgress, StageProgress } from '../../src/main/handle.ts';
 import { humanBytes, humanCount, humanDuration } from '../../src/main/human.ts';
@@ -10,18 +10,54 @@ const plain = painter(false, {});
 const colored = painter(true, {});
 
 const stage = (name: string, change: Partial<StageProgress> = {}): StageProgress => ({
-  name, parallelism: 2, busy: 0.75, backpressured: 0.1, idle: 0.15, recordsIn: 1000, recordsOut: 900, recordsInPerSecond: 512_000, recordsOutPerSecond: 4_100_000,
-  stateEntries: 0, stateBytes: 0, finishedSubtasks: 0, ...change,
+  name,
+  parallelism: 2,
+  busy: 0.75,
+  backpressured: 0.1,
+  idle: 0.15,
+  recordsIn: 1000,
+  recordsOut: 900,
+  recordsInPerSecond: 512_000,
+  recordsOutPerSecond: 4_100_000,
+  stateEntries: 0,
+  stateBytes: 0,
+  finishedSubtasks: 0,
+  ...change,
 });
 
 const progress = (change: Partial<JobProgress> = {}): JobProgress => ({
-  jobId: 'a'.repeat(32), jobName: 'word-count', state: 'running', startedAt: 0, runningMs: 12_300, attempt: 1, restarts: 0,
-  stages: [stage('lines -> split'), stage('count -> files', { busy: 0.2, backpressured: 0, stateEntries: 1_200_000, stateBytes: 67_108_864 })],
+  jobId: 'a'.repeat(32),
+  jobName: 'word-count',
+  state: 'running',
+  startedAt: 0,
+  runningMs: 12_300,
+  attempt: 1,
+  restarts: 0,
+  stages: [
+    stage('lines -> split'),
+    stage('count -> files', { busy: 0.2, backpressured: 0, stateEntries: 1_200_000, stateBytes: 67_108_864 }),
+  ],
   checkpoints: { completed: 12, failed: 0, inProgress: 1 },
   lastCheckpoint: {
-    checkpointId: 12, path: '/c/chk-12', kind: 'checkpoint', trigger: 'periodic', durationMs: 210, newBytes: 1_258_291, referencedBytes: 41_943_040, liveBytes: 40_000_000, files: 9, syncMs: 0.2, completedAt: 97_000,
+    checkpointId: 12,
+    path: '/c/chk-12',
+    kind: 'checkpoint',
+    trigger: 'periodic',
+    durationMs: 210,
+    newBytes: 1_258_291,
+    referencedBytes: 41_943_040,
+    liveBytes: 40_000_000,
+    files: 9,
+    syncMs: 0.2,
+    completedAt: 97_000,
   },
-  inputProgress: 0.42, etaMs: 18_000, records: 4_210_000, malformed: 0, nextAttemptInMs: null, lastError: null, ...change,
+  inputProgress: 0.42,
+  etaMs: 18_000,
+  records: 4_210_000,
+  malformed: 0,
+  nextAttemptInMs: null,
+  lastError: null,
+  ...change,
 });
 
 const view = (width: number) => ({ width, paint: plain, nowMs: 100_000 });
@@ -41,7 +77,11 @@ describe('progress frame', () => {
     const name = fc.string({ unit: fc.constantFrom('a', ' ', '€', '\u001b', '\n', '\r', '[', '2', 'J'), maxLength: 60 });
     fc.assert(
       fc.property(fc.integer({ min: 30, max: 200 }), name, name, fc.boolean(), (width, jobName, stageName, restarting) => {
-        const shown = progress({ jobName, stages: [stage(stageName, { stateEntries: 5 })], ...(restarting && { state: 'restarting', nextAttemptInMs: 1500, lastError: `${stageName} broke\nat x` }) });
+        const shown = progress({
+          jobName,
+          stages: [stage(stageName, { stateEntries: 5 })],
+          ...(restarting && { state: 'restarting', nextAttemptInMs: 1500, lastError: `${stageName} broke\nat x` }),
+        });
         for (const paint of [plain, colored]) {
           for (const line of renderProgress(shown, { ...view(width), paint })) {
             expect(visibleWidth(line)).toBeLessThanOrEqual(width);
@@ -65,7 +105,10 @@ describe('progress frame', () => {
   });
 
   test('progress frame: while restarting it says when and after what', () => {
-    const lines = renderProgress(progress({ state: 'restarting', nextAttemptInMs: 1500, lastError: 'ERR_OPERATOR_FAILED: boom\nat x', restarts: 2 }), view(110));
+    const lines = renderProgress(
+      progress({ state: 'restarting', nextAttemptInMs: 1500, lastError: 'ERR_OPERATOR_FAILED: boom\nat x', restarts: 2 }),
+      view(110),
+    );
     expect(lines.at(-1)).toBe('  restarting in 1.5 s after: ERR_OPERATOR_FAILED: boom');
     expect(lines[0]).toContain('2 restarts');
   });
@@ -78,12 +121,22 @@ describe('progress frame', () => {
 
   test('summary: names what a person wants to know at the end', () => {
     const result = {
-      status: 'finished', jobId: 'b'.repeat(32), jobName: 'word-count', records: 10_000, durationMs: 2_000, checkpoints: { completed: 3, failed: 1 },
-      lastCheckpoint: '/c/chk-3', restoredFrom: '/c/chk-1', restarts: 1, collected: 0, malformed: 7,
+      status: 'finished',
+      jobId: 'b'.repeat(32),
+      jobName: 'word-count',
+      records: 10_000,
+      durationMs: 2_000,
+      checkpoints: { completed: 3, failed: 1 },
+      lastCheckpoint: '/c/chk-3',
+      restoredFrom: '/c/chk-1',
+      restarts: 1,
+      collected: 0,
+      malformed: 7,
     } as const;
     const text = summaryLines(result, progress().lastCheckpoint, plain).join('\n');
     expect(text).toContain('word-count finished in 2.0 s: 10.0 k records, 5.00 k/s');
-    for (const part of ['/c/chk-1', '/c/chk-3', '3 completed, 1 failed', '7 records', 'b'.repeat(32), '38.1 MB live in 9 files']) expect(text).toContain(part);
+    for (const part of ['/c/chk-1', '/c/chk-3', '3 completed, 1 failed', '7 records', 'b'.repeat(32), '38.1 MB live in 9 files'])
+      expect(text).toContain(part);
   });
 });
 
@@ -98,8 +151,10 @@ describe('live frame', () => {
     readonly rows = 24;
     write(text: string): void {
       this.writes++;
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape sequences of the terminal
-      for (const [token, n] of [...text.matchAll(/\u001b\[\??(\d*)[A-Zahl]|\n|\r|./gu)].map((m) => [m[0], Number(m[1] || 1)] as const)) {
+      // oxlint-disable-next-line no-control-regex -- the escape sequences of the terminal
+      for (const [token, n] of [...text.matchAll(/\u001b\[\??(\d*)[A-Zahl]|\n|\r|./gu)].map(
+        (m) => [m[0], Number(m[1] || 1)] as const,
+      )) {
         if (token === '\n') {
           this.row++;
           this.column = 0;
@@ -124,18 +179,21 @@ describe('live frame', () => {
 
   test('live frame: what is printed stays above it, frames replace each other, each with one write', () => {
     const line = fc.string({ unit: fc.constantFrom('a', 'b', ' '), minLength: 1, maxLength: 8 });
-    const step = fc.oneof(fc.record({ draw: fc.array(line, { minLength: 1, maxLength: 5 }) }), fc.record({ print: fc.array(line, { minLength: 1, maxLength: 3 }) }));
+    const step = fc.oneof(
+      fc.record({ draw: fc.array(line, { minLength: 1, maxLength: 5 }) }),
+      fc.record({ print: fc.array(line, { minLength: 1, maxLength: 3 }) }),
+    );
     fc.assert(
       fc.property(fc.array(step, { maxLength: 20 }), (steps) => {
         const screen = new Screen();
         const frame = new LiveFrame(screen);
         const printed: string[] = [];
         let drawn: string[] = [];
-        for (const [i, step] of steps.entries()) {
-          if ('draw' in step) frame.draw((drawn = step.draw));
+        for (const [i, action] of steps.entries()) {
+          if ('draw' in action) frame.draw((drawn = action.draw));
           else {
-            printed.push(...step.print);
-            frame.print(step.print.join('\n'));
+            printed.push(...action.print);
+            frame.print(action.print.join('\n'));
           }
           expect(screen.writes).toBe(i + 1);
           expect(screen.lines).toEqual([...printed, ...drawn, '']);
@@ -167,15 +225,29 @@ describe('terminal', () => {
   ])('color: %s', (_, isTerminal, env, expected) => expect(painter(isTerminal, env)('red', 'x') !== 'x').toBe(expected));
 
   test('frames: not without a terminal, not on a build server', () => {
-    expect([canRedraw(true, {}), canRedraw(false, {}), canRedraw(true, { CI: 'true' }), canRedraw(true, { TERM: 'dumb' })]).toEqual([true, false, false, false]);
+    expect([
+      canRedraw(true, {}),
+      canRedraw(false, {}),
+      canRedraw(true, { CI: 'true' }),
+      canRedraw(true, { TERM: 'dumb' }),
+    ]).toEqual([true, false, false, false]);
   });
 
   test('truncate: marks the cut and counts letters, not code units', () => {
-    expect([truncate('abc', 3), truncate('abcd', 3), truncate('ab', 1), truncate('😀😀😀', 2)]).toEqual(['abc', 'ab…', 'a', '😀…']);
+    expect([truncate('abc', 3), truncate('abcd', 3), truncate('ab', 1), truncate('😀😀😀', 2)]).toEqual([
+      'abc',
+      'ab…',
+      'a',
+      '😀…',
+    ]);
   });
 
   test('table: columns are left out in their order until it fits', () => {
-    const columns = [{ title: 'name', align: 'left', dropOrder: 0 }, { title: 'b', align: 'right', dropOrder: 2 }, { title: 'c', align: 'right', dropOrder: 1 }] as const;
+    const columns = [
+      { title: 'name', align: 'left', dropOrder: 0 },
+      { title: 'b', align: 'right', dropOrder: 2 },
+      { title: 'c', align: 'right', dropOrder: 1 },
+    ] as const;
     const rows = [['long name', '22', '333']];
     expect(renderTable(columns, rows)).toEqual(['name        b    c', 'long name  22  333']);
     expect(renderTable(columns, rows, 15)).toEqual(['name         c', 'long name  333']);
@@ -184,7 +256,32 @@ describe('terminal', () => {
 });
 
 describe('human numbers', () => {
-  test.each([[0, '0'], [999, '999'], [999.4, '999'], [1_000, '1.00 k'], [12_345, '12.3 k'], [999_499, '999 k'], [999_500, '1.00 M'], [4_210_000, '4.21 M'], [1e15, '1000 T']])('count: %d is %s', (n, text) => expect(humanCount(n)).toBe(text));
-  test.each([[0, '0 B'], [1023, '1.00 KB'], [1024, '1.00 KB'], [1_258_291, '1.20 MB'], [2 ** 40, '1.00 TB']])('bytes: %d is %s', (n, text) => expect(humanBytes(n)).toBe(text));
-  test.each([[0, '0 ms'], [999, '999 ms'], [999.6, '1.0 s'], [59_949, '59.9 s'], [59_960, '1 min 00 s'], [125_000, '2 min 05 s'], [3_600_000, '1 h 00 min'], [200_000_000, '2 d 7 h']])('duration: %d ms is %s', (n, text) => expect(humanDuration(n)).toBe(text));
+  test.each([
+    [0, '0'],
+    [999, '999'],
+    [999.4, '999'],
+    [1_000, '1.00 k'],
+    [12_345, '12.3 k'],
+    [999_499, '999 k'],
+    [999_500, '1.00 M'],
+    [4_210_000, '4.21 M'],
+    [1e15, '1000 T'],
+  ])('count: %d is %s', (n, text) => expect(humanCount(n)).toBe(text));
+  test.each([
+    [0, '0 B'],
+    [1023, '1.00 KB'],
+    [1024, '1.00 KB'],
+    [1_258_291, '1.20 MB'],
+    [2 ** 40, '1.00 TB'],
+  ])('bytes: %d is %s', (n, text) => expect(humanBytes(n)).toBe(text));
+  test.each([
+    [0, '0 ms'],
+    [999, '999 ms'],
+    [999.6, '1.0 s'],
+    [59_949, '59.9 s'],
+    [59_960, '1 min 00 s'],
+    [125_000, '2 min 05 s'],
+    [3_600_000, '1 h 00 min'],
+    [200_000_000, '2 d 7 h'],
+  ])('duration: %d ms is %s', (n, text) => expect(humanDuration(n)).toBe(text));
 });

@@ -16,7 +16,14 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-const job = (jobId: string, jobName = 'word-count') => ({ jobId, jobName, jobFile: 'job.ts', pid: process.pid, startedAt: new Date().toISOString(), cwd: '/' });
+const job = (jobId: string, jobName = 'word-count') => ({
+  jobId,
+  jobName,
+  jobFile: 'job.ts',
+  pid: process.pid,
+  startedAt: new Date().toISOString(),
+  cwd: '/',
+});
 const A = 'a'.repeat(32);
 const B = `ab${'b'.repeat(30)}`;
 
@@ -33,7 +40,11 @@ describe('registry', () => {
 
   test('registry: what a killed process left behind is not listed and is removed', async () => {
     const dead = join(directory, `${B}.sock`);
-    const child = spawn(process.execPath, ['-e', `require('net').createServer().listen(${JSON.stringify(dead)}, () => process.stdout.write('up'))`], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(
+      process.execPath,
+      ['-e', `require('net').createServer().listen(${JSON.stringify(dead)}, () => process.stdout.write('up'))`],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    );
     await new Promise((up) => child.stdout.once('data', up));
     writeFileSync(join(directory, `${B}.json`), JSON.stringify({ ...job(B), socket: dead }));
     expect((await listJobs(directory)).length).toBe(1);
@@ -45,9 +56,15 @@ describe('registry', () => {
   });
 
   test('registry: an unknown job is ERR_NO_SUCH_JOB and the message lists what runs', async () => {
-    await expect(findJob('nothing', directory)).rejects.toMatchObject({ code: 'ERR_NO_SUCH_JOB', message: expect.stringContaining('No job runs') });
+    await expect(findJob('nothing', directory)).rejects.toMatchObject({
+      code: 'ERR_NO_SUCH_JOB',
+      message: expect.stringContaining('No job runs'),
+    });
     const registration = await registerJob(job(A), async () => null, directory);
-    await expect(findJob('nothing', directory)).rejects.toMatchObject({ code: 'ERR_NO_SUCH_JOB', message: expect.stringContaining(A) });
+    await expect(findJob('nothing', directory)).rejects.toMatchObject({
+      code: 'ERR_NO_SUCH_JOB',
+      message: expect.stringContaining(A),
+    });
     await registration.close();
   });
 
@@ -57,7 +74,11 @@ describe('registry', () => {
     };
     const registration = await registerJob(job(A), failing, directory);
     const { socket } = await findJob(A, directory);
-    await expect(requestControl(socket, { method: 'savepoint' })).rejects.toMatchObject({ code: 'ERR_SAVEPOINT_FAILED', message: 'no directory', facts: { path: '/x' } });
+    await expect(requestControl(socket, { method: 'savepoint' })).rejects.toMatchObject({
+      code: 'ERR_SAVEPOINT_FAILED',
+      message: 'no directory',
+      facts: { path: '/x' },
+    });
     await registration.close();
   });
 

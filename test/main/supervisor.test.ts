@@ -11,7 +11,16 @@ import { describeExit } from '../../src/main/supervisor.ts';
 const CLI = fileURLToPath(new URL('../../dist/main/cli/main.js', import.meta.url));
 const JOB = fileURLToPath(new URL('fixtures/job.mjs', import.meta.url));
 const FAKE_RUNTIME = new URL('fixtures/fake-runtime.mjs', import.meta.url).href;
-const CHECKPOINTING = ['-D', 'execution.checkpointing.interval=1s', '-D', 'execution.checkpointing.dir=/unused', '-D', 'restart-strategy=fixed-delay', '-D', 'restart-strategy.fixed-delay.delay=10ms'];
+const CHECKPOINTING = [
+  '-D',
+  'execution.checkpointing.interval=1s',
+  '-D',
+  'execution.checkpointing.dir=/unused',
+  '-D',
+  'restart-strategy=fixed-delay',
+  '-D',
+  'restart-strategy.fixed-delay.delay=10ms',
+];
 
 let root: string;
 const processes: ChildProcess[] = [];
@@ -79,24 +88,44 @@ describe('run', () => {
     const { code, stdout, stderr } = await tidemark('run', '--json', JOB, 'print', 'hello', 'run', '10');
     expect(code).toBe(0);
     expect(stdout.split('\n')[0]).toBe('hello');
-    expect(lastJson(stdout)).toMatchObject({ status: 'finished', jobName: 'fake', records: 42, checkpoints: { completed: 0, failed: 0 }, lastCheckpoint: null, restoredFrom: null, jobId: expect.stringMatching(/^[0-9a-f]{32}$/) });
+    expect(lastJson(stdout)).toMatchObject({
+      status: 'finished',
+      jobName: 'fake',
+      records: 42,
+      checkpoints: { completed: 0, failed: 0 },
+      lastCheckpoint: null,
+      restoredFrom: null,
+      jobId: expect.stringMatching(/^[0-9a-f]{32}$/),
+    });
     expect(stderr).toContain('fake finished');
   });
 
-  test.each([['ERR_OPERATOR_FAILED', 1], ['ERR_CHECKPOINT_DIR', 2], ['ERR_TABLE_CORRUPT', 3]])('run: a job that fails with %s gives %d', async (error, exit) => {
+  test.each([
+    ['ERR_OPERATOR_FAILED', 1],
+    ['ERR_CHECKPOINT_DIR', 2],
+    ['ERR_TABLE_CORRUPT', 3],
+  ])('run: a job that fails with %s gives %d', async (error, exit) => {
     const { code, stdout, stderr } = await tidemark('run', '--json', JOB, 'fail', error);
     expect(code).toBe(exit);
     expect(stderr).toContain(`${error}: told to fail`);
-    expect(lastJson(stdout)).toMatchObject({ status: 'failed', jobName: 'fake', error: { code: error, facts: { operator: 'x' } } });
+    expect(lastJson(stdout)).toMatchObject({
+      status: 'failed',
+      jobName: 'fake',
+      error: { code: error, facts: { operator: 'x' } },
+    });
   });
 
-  test('run: what comes after the job file is the job\'s, also when it looks like an option', async () => {
+  test("run: what comes after the job file is the job's, also when it looks like an option", async () => {
     const { code, stdout } = await tidemark('run', JOB, 'print', '--json', 'print', '-p');
     expect([code, stdout]).toEqual([0, '--json\n-p\n']);
   });
 
   test.each([
-    ['an unknown configuration key', ['run', '-D', 'task.thread=1', JOB], /unknown key task\.thread \(-D\); the nearest known one is task\.threads/],
+    [
+      'an unknown configuration key',
+      ['run', '-D', 'task.thread=1', JOB],
+      /unknown key task\.thread \(-D\); the nearest known one is task\.threads/,
+    ],
     ['a configuration file that is not there', ['run', '--config', 'none.yaml', JOB], /none\.yaml cannot be read/],
     ['a job file that is not there', ['run', 'none.ts'], /There is no job file .*none\.ts \(working directory: /],
   ])('run: %s gives 2 and one clear message', async (_, args, message) => {
@@ -133,7 +162,13 @@ describe('crashes', () => {
   });
 
   test('supervisor: exponential delay, the default, has no bound on attempts', async () => {
-    const args = [...CHECKPOINTING.slice(0, 4), '-D', 'restart-strategy.exponential-delay.initial-backoff=10ms', '-D', 'restart-strategy.exponential-delay.max-backoff=10ms'];
+    const args = [
+      ...CHECKPOINTING.slice(0, 4),
+      '-D',
+      'restart-strategy.exponential-delay.initial-backoff=10ms',
+      '-D',
+      'restart-strategy.exponential-delay.max-backoff=10ms',
+    ];
     const run = start(['run', ...args, JOB, 'crash-always']);
     await run.said('Starting process 5');
     run.child.kill('SIGKILL');
@@ -157,7 +192,10 @@ describe('crashes', () => {
 });
 
 describe('signals', () => {
-  test.each([['SIGINT', 130], ['SIGTERM', 143]] as const)('%s: stops with a last checkpoint, says where it is, exits with %d', async (signal, exit) => {
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('%s: stops with a last checkpoint, says where it is, exits with %d', async (signal, exit) => {
     const pidFile = join(root, 'pid');
     const run = start(['run', '--json', JOB, 'pid', pidFile, 'forever']);
     await fileAppears(pidFile);
@@ -191,7 +229,16 @@ describe('signals', () => {
   });
 
   test('SIGTERM while the process is being restarted: ends with what the last checkpoint has', async () => {
-    const args = ['-D', 'execution.checkpointing.interval=1s', '-D', 'execution.checkpointing.dir=/unused', '-D', 'restart-strategy=fixed-delay', '-D', 'restart-strategy.fixed-delay.delay=1h'];
+    const args = [
+      '-D',
+      'execution.checkpointing.interval=1s',
+      '-D',
+      'execution.checkpointing.dir=/unused',
+      '-D',
+      'restart-strategy=fixed-delay',
+      '-D',
+      'restart-strategy.fixed-delay.delay=1h',
+    ];
     const run = start(['run', '--json', ...args, JOB, 'crash', 'SIGKILL']);
     await run.said('Starting process 2');
     run.child.kill('SIGTERM');
@@ -210,8 +257,13 @@ describe('running jobs', () => {
     expect(listed.jobs).toMatchObject([{ jobId, pid, jobName: 'fake', progress: { state: 'running', records: 42 } }]);
     expect((await tidemark('list')).stdout).toContain(jobId);
 
-    expect(lastJson((await tidemark('checkpoint', '--json', jobId.slice(0, 6))).stdout)).toMatchObject({ jobId, checkpoint: { checkpointId: 1 } });
-    expect((await tidemark('savepoint', 'fake', '/sp', '--type', 'native')).stdout).toContain('Savepoint completed. Path: /sp/savepoint-native');
+    expect(lastJson((await tidemark('checkpoint', '--json', jobId.slice(0, 6))).stdout)).toMatchObject({
+      jobId,
+      checkpoint: { checkpointId: 1 },
+    });
+    expect((await tidemark('savepoint', 'fake', '/sp', '--type', 'native')).stdout).toContain(
+      'Savepoint completed. Path: /sp/savepoint-native',
+    );
     const refused = await tidemark('savepoint', 'fake');
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('ERR_SAVEPOINT_FAILED')]);
 
@@ -233,10 +285,13 @@ describe('running jobs', () => {
     expect([code, stderr]).toEqual([2, expect.stringContaining('ERR_CONFIG_INVALID')]);
   });
 
-  test.each(['stop', 'cancel', 'checkpoint', 'savepoint'])('%s: of a job that does not run gives 2 and lists what runs', async (command) => {
-    const { code, stderr } = await tidemark(command, 'nothing');
-    expect([code, stderr]).toEqual([2, expect.stringMatching(/ERR_NO_SUCH_JOB.*"nothing".*No job runs/)]);
-  });
+  test.each(['stop', 'cancel', 'checkpoint', 'savepoint'])(
+    '%s: of a job that does not run gives 2 and lists what runs',
+    async (command) => {
+      const { code, stderr } = await tidemark(command, 'nothing');
+      expect([code, stderr]).toEqual([2, expect.stringMatching(/ERR_NO_SUCH_JOB.*"nothing".*No job runs/)]);
+    },
+  );
 });
 
 describe('checkpoints on disk', () => {

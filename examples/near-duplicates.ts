@@ -62,13 +62,13 @@ export default job(
       .uid('buckets');
 
     const visitors = sections
-      .map(({ id, shingles }) => ({ id, shingles, right: undefined }), { schema: AtLeft })
-      .union(pairs.map(({ left, right }) => ({ id: left, shingles: undefined, right }), { schema: AtLeft }))
+      .map(({ id, shingles }) => ({ id, shingles }), { schema: AtLeft })
+      .union(pairs.map(({ left, right }) => ({ id: left, right }), { schema: AtLeft }))
       .keyBy('id')
       .process(
         {
           // A pair comes once for each band in which its sections agree: `rights` also makes it unique.
-          state: { shingles: value(t.optional(t.bytes), undefined), rights: map(t.string, t.boolean) },
+          state: { shingles: value(t.bytes), rights: map(t.string, t.boolean) },
           onRecord({ id, shingles, right }, { state, emit }) {
             if (shingles !== undefined) {
               state.shingles.set(shingles);
@@ -85,12 +85,12 @@ export default job(
       .uid('left');
 
     sections
-      .map(({ id, shingles }) => ({ id, shingles, left: undefined }), { schema: AtRight })
+      .map(({ id, shingles }) => ({ id, shingles }), { schema: AtRight })
       .union(visitors)
       .keyBy('id')
       .process(
         {
-          state: { shingles: value(t.optional(t.bytes), undefined), waiting: list(AtRight) },
+          state: { shingles: value(t.bytes), waiting: list(AtRight) },
           onRecord(arrival, { state, emit }) {
             const compare = (visitor: typeof arrival, own: Uint8Array): void => {
               const { similarity, shared } = resemblance(visitor.shingles, own);

@@ -34,7 +34,7 @@ export default job('sessions', (flow, [views = '200000', output = 'out/sessions'
     .parallelism(1)
     .keyBy('user')
     .process({
-      state: { open: value(t.optional(Open), undefined), pages: map(t.string, t.i32) },
+      state: { open: value(Open), pages: map(t.string, t.i32) },
       onRecord(view, { state, emit }) {
         const open = state.open.get();
         if (open !== undefined && view.at - open.last > PAUSE_MS) {

@@ -15,7 +15,7 @@
  * the sum of the second ones, each modulo 2^64, so entries are added and subtracted in any order, and digests of disjoint
  * parts add up. In hex: 16 digits of the first sum, then 16 of the second. An empty state is all zeros.
  *
- * It proves equality against mistakes, not against a forger. 12 ns for a (4 B, 8 B) entry, 13 ns for (8 B, 16 B).
+ * It proves equality against mistakes, not against a forger. About 36 ns for an entry of 12 to 24 bytes, 0.6 ns for each further byte.
  */
 import { assert } from './assert.ts';
 import { KEY_HASH_SEED } from './hash.ts';
@@ -23,33 +23,21 @@ import { wordOf, type Memory } from './memory.ts';
 
 const DIGEST_PATTERN = /^[0-9a-f]{32}$/;
 
-/** Words are gathered here, so that the mixing loop sees one contiguous string. A multiple of 4. */
-const SCRATCH_WORDS = 256;
-const scratch = new Int32Array(SCRATCH_WORDS);
-/** Hash of the last entry: h1 to h4. */
-const lanes = new Int32Array(4);
-
 export class StateDigest {
   /** First sum (low, high), second sum (low, high). */
-  readonly #sums = new Uint32Array(4);
+  readonly #sums = new Int32Array(4);
 
   /**
    * Adds a live entry. Runs once per changed record. `keyAt` and `valueAt` are multiples of 4; what stands in memory between the end
    * of a key or value and the next multiple of 4 does not matter.
    */
   add(keyMemory: Memory, keyAt: number, keyLength: number, valueMemory: Memory, valueAt: number, valueLength: number): void {
-    hashEntry(keyMemory, keyAt, keyLength, valueMemory, valueAt, valueLength);
-    const sums = this.#sums;
-    addTo(sums, 0, lanes[0], lanes[1]);
-    addTo(sums, 2, lanes[2], lanes[3]);
+    accumulate(this.#sums, false, keyMemory, keyAt, keyLength, valueMemory, valueAt, valueLength);
   }
 
   /** Takes an entry away that was added before, here or in a digest that this one was built from. */
   subtract(keyMemory: Memory, keyAt: number, keyLength: number, valueMemory: Memory, valueAt: number, valueLength: number): void {
-    hashEntry(keyMemory, keyAt, keyLength, valueMemory, valueAt, valueLength);
-    const sums = this.#sums;
-    subtractFrom(sums, 0, lanes[0], lanes[1]);
-    subtractFrom(sums, 2, lanes[2], lanes[3]);
+    accumulate(this.#sums, true, keyMemory, keyAt, keyLength, valueMemory, valueAt, valueLength);
   }
 
   /** Adds a digest of other entries: another subtask's, or what changed since. */
@@ -65,7 +53,7 @@ export class StateDigest {
 
   toHex(): string {
     const [low0, high0, low1, high1] = this.#sums;
-    return [high0, low0, high1, low1].map((word) => word.toString(16).padStart(8, '0')).join('');
+    return [high0, low0, high1, low1].map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
   }
 
   /** @param hex  32 lower-case hex digits; text from outside is checked with `isStateDigest` first */
@@ -83,98 +71,98 @@ export function isStateDigest(text: string): boolean {
   return DIGEST_PATTERN.test(text);
 }
 
-/** Words are passed as signed integers: an unsigned one above 2^31 would be allocated as a heap number for the call. */
-function addTo(sums: Uint32Array, at: number, low: number, high: number): void {
-  const sum = sums[at] + (low >>> 0);
+/** Adds a 64-bit number to the sum at `at`. Words are signed: an unsigned one above 2^31 would be a heap number in a call. */
+function addTo(sums: Int32Array, at: number, low: number, high: number): void {
+  const sum = (sums[at] + low) | 0;
+  const carry = sum >>> 0 < low >>> 0 ? 1 : 0;
   sums[at] = sum;
-  sums[at + 1] += sum > 0xffffffff ? high + 1 : high;
+  sums[at + 1] = (sums[at + 1] + high + carry) | 0;
 }
 
-function subtractFrom(sums: Uint32Array, at: number, low: number, high: number): void {
-  const difference = sums[at] - (low >>> 0);
-  sums[at] = difference;
-  sums[at + 1] -= difference < 0 ? high + 1 : high;
-}
-
-/** Leaves the hash of an entry in `lanes`. */
-function hashEntry(keyMemory: Memory, keyAt: number, keyLength: number, valueMemory: Memory, valueAt: number, valueLength: number): void {
-  lanes[0] = KEY_HASH_SEED;
-  lanes[1] = KEY_HASH_SEED;
-  lanes[2] = KEY_HASH_SEED;
-  lanes[3] = KEY_HASH_SEED;
-  scratch[0] = keyLength;
-  scratch[1] = valueLength;
-  let filled = gather(keyMemory.i32, wordOf(keyAt), keyLength, 2);
-  filled = gather(valueMemory.i32, wordOf(valueAt), valueLength, filled);
-  while ((filled & 3) !== 0) scratch[filled++] = 0;
-  mix(filled, 8 + ((keyLength + 3) & ~3) + ((valueLength + 3) & ~3));
-}
-
-/** Appends `length` bytes from `word` on to the scratch, mixing it whenever it is full. Returns how full it is then, at most full - 1. */
-function gather(words: Int32Array, word: number, length: number, filled: number): number {
-  const whole = length >>> 2;
-  for (let i = 0; i < whole; i++) {
-    scratch[filled++] = words[(word + i) >>> 0];
-    if (filled === SCRATCH_WORDS) {
-      mix(SCRATCH_WORDS, 0);
-      filled = 0;
-    }
-  }
-  const rest = length & 3;
-  if (rest === 0) return filled;
-  scratch[filled++] = words[(word + whole) >>> 0] & (0xffffffff >>> (32 - rest * 8));
-  if (filled < SCRATCH_WORDS) return filled;
-  mix(SCRATCH_WORDS, 0);
-  return 0;
+function subtractFrom(sums: Int32Array, at: number, low: number, high: number): void {
+  const borrow = sums[at] >>> 0 < low >>> 0 ? 1 : 0;
+  sums[at] = (sums[at] - low) | 0;
+  sums[at + 1] = (sums[at + 1] - high - borrow) | 0;
 }
 
 /**
- * MurmurHash3_x86_128 over `count` words of the scratch, a multiple of 4, from `lanes` to `lanes`. One function, so that the lanes stay in
- * registers for short entries.
- *
- * @param byteLength  0 while more words follow; at the end, the bytes hashed before the padding to a multiple of 16
+ * Adds the hash of an entry to the sums, or subtracts it. One function, so that the lanes never leave the registers: passed on through memory they cost
+ * 5 ns more for an entry of 12 bytes, and gathering the words in one place first a third more for long ones.
  */
-function mix(count: number, byteLength: number): void {
-  let h1 = lanes[0];
-  let h2 = lanes[1];
-  let h3 = lanes[2];
-  let h4 = lanes[3];
-  for (let i = 0; i < count; i += 4) {
-    let k = Math.imul(scratch[i], 0x239b961b);
+function accumulate(sums: Int32Array, negative: boolean, keyMemory: Memory, keyAt: number, keyLength: number, valueMemory: Memory, valueAt: number, valueLength: number): void {
+  const keys = keyMemory.i32;
+  const values = valueMemory.i32;
+  const keyWord = wordOf(keyAt);
+  const valueWord = wordOf(valueAt);
+  const keyWords = (keyLength + 3) >>> 2;
+  const valueWords = (valueLength + 3) >>> 2;
+  const keyMask = lastWordMask(keyLength);
+  const valueMask = lastWordMask(valueLength);
+  const words = 2 + keyWords + valueWords;
+  let h1 = KEY_HASH_SEED;
+  let h2 = KEY_HASH_SEED;
+  let h3 = KEY_HASH_SEED;
+  let h4 = KEY_HASH_SEED;
+  for (let i = -2; i < words - 2; i += 4) {
+    const w1 = i < 0 ? keyLength : contentWord(keys, keyWord, keyWords, keyMask, values, valueWord, valueWords, valueMask, i);
+    const w2 = i < 0 ? valueLength : contentWord(keys, keyWord, keyWords, keyMask, values, valueWord, valueWords, valueMask, i + 1);
+    const w3 = contentWord(keys, keyWord, keyWords, keyMask, values, valueWord, valueWords, valueMask, i + 2);
+    const w4 = contentWord(keys, keyWord, keyWords, keyMask, values, valueWord, valueWords, valueMask, i + 3);
+    let k = Math.imul(w1, 0x239b961b);
     h1 ^= Math.imul((k << 15) | (k >>> 17), 0xab0e9789);
     h1 = (((h1 << 19) | (h1 >>> 13)) + h2) | 0;
     h1 = (Math.imul(h1, 5) + 0x561ccd1b) | 0;
-    k = Math.imul(scratch[i + 1], 0xab0e9789);
+    k = Math.imul(w2, 0xab0e9789);
     h2 ^= Math.imul((k << 16) | (k >>> 16), 0x38b34ae5);
     h2 = (((h2 << 17) | (h2 >>> 15)) + h3) | 0;
     h2 = (Math.imul(h2, 5) + 0x0bcaa747) | 0;
-    k = Math.imul(scratch[i + 2], 0x38b34ae5);
+    k = Math.imul(w3, 0x38b34ae5);
     h3 ^= Math.imul((k << 17) | (k >>> 15), 0xa1e38b93);
     h3 = (((h3 << 15) | (h3 >>> 17)) + h4) | 0;
     h3 = (Math.imul(h3, 5) + 0x96cd1c35) | 0;
-    k = Math.imul(scratch[i + 3], 0xa1e38b93);
+    k = Math.imul(w4, 0xa1e38b93);
     h4 ^= Math.imul((k << 18) | (k >>> 14), 0x239b961b);
     h4 = (((h4 << 13) | (h4 >>> 19)) + h1) | 0;
     h4 = (Math.imul(h4, 5) + 0x32ac3b17) | 0;
   }
-  if (byteLength > 0) {
-    const length = (byteLength + 15) & ~15;
-    h2 ^= length;
-    h3 ^= length;
-    h4 ^= length;
-    h1 = ((h1 ^ length) + h2 + h3 + h4) | 0;
-    h2 = avalanche((h2 + h1) | 0);
-    h3 = avalanche((h3 + h1) | 0);
-    h4 = avalanche((h4 + h1) | 0);
-    h1 = (avalanche(h1) + h2 + h3 + h4) | 0;
-    h2 = (h2 + h1) | 0;
-    h3 = (h3 + h1) | 0;
-    h4 = (h4 + h1) | 0;
+  const byteLength = ((words + 3) & ~3) << 2;
+  h2 ^= byteLength;
+  h3 ^= byteLength;
+  h4 ^= byteLength;
+  h1 = ((h1 ^ byteLength) + h2 + h3 + h4) | 0;
+  h2 = avalanche((h2 + h1) | 0);
+  h3 = avalanche((h3 + h1) | 0);
+  h4 = avalanche((h4 + h1) | 0);
+  h1 = (avalanche(h1) + h2 + h3 + h4) | 0;
+  h2 = (h2 + h1) | 0;
+  h3 = (h3 + h1) | 0;
+  h4 = (h4 + h1) | 0;
+  if (negative) {
+    subtractFrom(sums, 0, h1, h2);
+    subtractFrom(sums, 2, h3, h4);
+  } else {
+    addTo(sums, 0, h1, h2);
+    addTo(sums, 2, h3, h4);
   }
-  lanes[0] = h1;
-  lanes[1] = h2;
-  lanes[2] = h3;
-  lanes[3] = h4;
+}
+
+/** Which bytes of the last word of `length` bytes count. */
+function lastWordMask(length: number): number {
+  return -1 >>> ((-length & 3) << 3);
+}
+
+/** Word `i` of key and value, each padded with zero bytes to whole words; zero beyond them. */
+function contentWord(
+  keys: Int32Array, keyWord: number, keyWords: number, keyMask: number, values: Int32Array, valueWord: number, valueWords: number, valueMask: number, i: number,
+): number {
+  if (i < keyWords) {
+    const word = keys[(keyWord + i) >>> 0];
+    return i === keyWords - 1 ? word & keyMask : word;
+  }
+  const j = i - keyWords;
+  if (j >= valueWords) return 0;
+  const word = values[(valueWord + j) >>> 0];
+  return j === valueWords - 1 ? word & valueMask : word;
 }
 
 function avalanche(h: number): number {

@@ -22,9 +22,10 @@ export interface JobGraph {
 
 export type KeySelector =
   | { readonly kind: 'fields'; readonly fields: readonly string[] }
-  | { readonly kind: 'function'; readonly select: (value: never) => unknown };
+  /** `schema`: type of the keys, where the user gave one; they are then encoded like those of fields. */
+  | { readonly kind: 'function'; readonly select: (value: never) => unknown; readonly schema?: Schema | null };
 
-interface NodeBase {
+export interface NodeBase {
   /** Position in `nodes`; inputs have smaller ids. */
   readonly id: number;
   /** Stable id of the operator: given with `.uid()`, else derived from the graph. State belongs to (uid, state name). */
@@ -55,6 +56,9 @@ export type GraphNode =
   | (NodeBase & { readonly kind: 'aggregate'; readonly aggregate: AggregateSpec })
   | (NodeBase & { readonly kind: 'process'; readonly process: ProcessSpec; readonly keyed: boolean })
   | (NodeBase & { readonly kind: 'sink'; readonly sink: SinkSpec });
+
+/** What a node is, without what all nodes have. */
+export type NodePayload<N = GraphNode> = N extends GraphNode ? Omit<N, keyof NodeBase> : never;
 
 /** Where malformed records of a source go, if they go to a sink. */
 export function deadLetterOf(node: GraphNode): SinkSpec | null {

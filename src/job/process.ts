@@ -61,7 +61,7 @@ export interface ProcessContext<Out, States, Key> {
   readonly state: States;
   /** The current key; only after `keyBy`. */
   readonly key: Key;
-  emit(value: Out, timestampMs?: number): void;
+  emit(this: void, value: Out, timestampMs?: number): void;
   /** Event time of the record in ms, -Infinity if it has none. */
   readonly timestampMs: number;
   readonly watermarkMs: number;

@@ -17,8 +17,14 @@ export interface Type<T> {
   readonly [valueType]?: T;
 }
 
+/** `t.any<T>()`: values without a schema, for places that take a whole record or a whole state value. */
+export interface AnyType<T> {
+  readonly schema: null;
+  readonly [valueType]?: T;
+}
+
 /** The TypeScript type of a type: `t.infer<typeof Visit>`. */
-export type Infer<X extends Type<unknown>> = X extends Type<infer T> ? T : never;
+export type Infer<X extends Type<unknown> | AnyType<unknown>> = X extends { readonly [valueType]?: infer T } ? T : never;
 export type { Infer as infer };
 
 /** A type whose values may be absent. */
@@ -66,22 +72,38 @@ export {
   booleanType as boolean,
   /** Any string, lone surrogates included. One byte a character up to U+00FF, else two. */
   stringType as string,
-  /** One of a few strings, in 4 bytes: `t.enum('buy', 'sell')`. */
+  /** One of a few strings, in 4 bytes: `t.enum('buy', 'sell')`, or an array of them that is `as const`. */
   enumOf as enum,
 };
 
 /** A Uint8Array. Decoded as a copy. */
 export const bytes: Type<Uint8Array> = scalar('bytes');
 
-function enumOf<const V extends readonly [string, ...string[]]>(...values: V): Type<V[number]> {
+function enumOf<const V extends readonly [string, ...string[]]>(values: V): Type<V[number]>;
+function enumOf<const V extends readonly [string, ...string[]]>(...values: V): Type<V[number]>;
+function enumOf(...given: readonly unknown[]): Type<string> {
+  const values = given.length === 1 && Array.isArray(given[0]) ? (given[0] as readonly unknown[]) : given;
   if (values.length === 0) throw invalid('t.enum needs at least one value.');
-  for (const value of values as readonly unknown[]) {
+  const names = values.map((value) => {
     if (typeof value !== 'string') throw invalid(`The values of t.enum are strings, but one is ${describeValue(value)}. Write t.enum('a', 'b').`);
-  }
-  const twice = values.find((value, i) => values.indexOf(value) !== i);
+    return value;
+  });
+  const twice = names.find((value, i) => names.indexOf(value) !== i);
   if (twice !== undefined) throw invalid(`t.enum has the value ${JSON.stringify(twice)} twice.`);
-  return typeOf({ type: 'enum', values: [...values] });
+  return typeOf({ type: 'enum', values: names });
 }
+
+/**
+ * Values of any plain data, with a TypeScript type of your choice that nothing checks. They take the general codec, which
+ * is two to three times slower than a schema. For whole records and whole state values only.
+ *
+ * @example value(t.any<Map<string, Date>>(), new Map())
+ */
+export function any<T = unknown>(): AnyType<T> {
+  return ANY;
+}
+
+const ANY: AnyType<never> = Object.freeze({ schema: null });
 
 /** The value may be absent: `undefined` (null is taken as absent too). A field of this type may be left out. */
 export function optional<T>(type: Type<T>): OptionalType<T> {
@@ -124,12 +146,18 @@ export function record<F extends Fields>(fields: F): Type<RecordOf<F>> {
   return typeOf({ type: 'record', fields: schemas });
 }
 
+/** Schema of a type; null for `t.any()`. @throws TidemarkError ERR_INVALID_ARG naming `where` when it is not a type */
+export function schemaOf(type: Type<unknown> | AnyType<unknown>, where: string): Schema | null {
+  return (type as unknown) === ANY ? null : asType(type as Type<unknown>, where).schema;
+}
+
 /** Is it a type, as `t` makes them? */
 export function isType(value: unknown): value is Type<unknown> {
   return typeof value === 'object' && value !== null && 'schema' in value && typeof (value.schema as Schema | null)?.type === 'string';
 }
 
 function asType<T>(value: Type<T>, where: string): Type<T> {
+  if ((value as unknown) === ANY) throw invalid(`${where[0].toUpperCase()}${where.slice(1)} cannot be t.any(): it has no layout. Only whole records and state values can.`);
   if (!isType(value)) throw invalid(`${where[0].toUpperCase()}${where.slice(1)} needs a type such as t.string, but got ${describeValue(value)}.`);
   return value;
 }

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Schema } from '../../src/format/schema.ts';
 import type { AggregateSpec, BuiltInAggregate } from '../../src/job/aggregate.ts';
@@ -63,15 +63,26 @@ function reference(visits: readonly VisitRecord[]): Record<string, unknown> {
   };
 }
 
-const SELECTORS: readonly { readonly name: string; readonly selector: KeySelector; readonly keyOf: (record: VisitRecord) => Record<string, unknown> }[] = [
+const SELECTORS: readonly {
+  readonly name: string;
+  readonly selector: KeySelector;
+  readonly keyOf: (record: VisitRecord) => Record<string, unknown>;
+}[] = [
   { name: 'an i32 field', selector: { kind: 'fields', fields: ['id'] }, keyOf: ({ id }) => ({ id }) },
   { name: 'an f64 field', selector: { kind: 'fields', fields: ['score'] }, keyOf: ({ score }) => ({ score }) },
   { name: 'a string field', selector: { kind: 'fields', fields: ['user'] }, keyOf: ({ user }) => ({ user }) },
   { name: 'two fields', selector: { kind: 'fields', fields: ['user', 'id'] }, keyOf: ({ user, id }) => ({ user, id }) },
-  { name: 'a function', selector: { kind: 'function', select: (record: VisitRecord) => `${record.user}!` }, keyOf: ({ user }) => ({ key: `${user}!` }) },
+  {
+    name: 'a function',
+    selector: { kind: 'function', select: (record: VisitRecord) => `${record.user}!` },
+    keyOf: ({ user }) => ({ key: `${user}!` }),
+  },
 ];
 
-function groupOf(visits: readonly VisitRecord[], keyOf: (record: VisitRecord) => Record<string, unknown>): Map<string, VisitRecord[]> {
+function groupOf(
+  visits: readonly VisitRecord[],
+  keyOf: (record: VisitRecord) => Record<string, unknown>,
+): Map<string, VisitRecord[]> {
   const groups = new Map<string, VisitRecord[]>();
   for (const record of visits) {
     const key = JSON.stringify(keyOf(record));
@@ -81,7 +92,8 @@ function groupOf(visits: readonly VisitRecord[], keyOf: (record: VisitRecord) =>
 }
 
 const timed = (values: readonly unknown[]): Timed[] => values.map((value, i) => ({ value, timestampMs: i }));
-const sorted = (values: readonly unknown[]): unknown[] => [...values].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+const sorted = (values: readonly unknown[]): unknown[] =>
+  [...values].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
 const aggregate = (spec: AggregateSpec) => node('aggregate', { aggregate: spec });
 
 describe('built-in aggregates', () => {
@@ -99,7 +111,9 @@ describe('built-in aggregates', () => {
             finish(opened, 1);
             const expected = [...groupOf(visits, keyOf)].map(([key, group]) => ({ ...JSON.parse(key), ...reference(group) }));
             expect(sorted(opened.out.values)).toEqual(sorted(expected));
-            expect(opened.chain.counters()).toEqual([{ uid: 'aggregate-uid', name: 'aggregate', recordsIn: visits.length, recordsOut: expected.length }]);
+            expect(opened.chain.counters()).toEqual([
+              { uid: 'aggregate-uid', name: 'aggregate', recordsIn: visits.length, recordsOut: expected.length },
+            ]);
           }),
           { numRuns: 15 },
         );
@@ -134,13 +148,23 @@ describe('built-in aggregates', () => {
     const { map } = opened.states[0];
     map.memory.f64[map.valueAt(map.addresses()[0]) / 8] = 2 ** 33 + 1;
     feed(opened, row);
-    expect(opened.out.values).toEqual([{ id: 1, n: 1 }, { id: 1, n: 2 ** 33 + 2 }]);
+    expect(opened.out.values).toEqual([
+      { id: 1, n: 1 },
+      { id: 1, n: 2 ** 33 + 2 },
+    ]);
   });
 
   it('min and max are NaN once a value was, wherever it came', () => {
     const edge = keyedEdge(Visit, { kind: 'fields', fields: ['id'] });
-    const outputs: Record<string, BuiltInAggregate> = { least: { kind: 'min', field: 'score' }, most: { kind: 'max', field: 'score' } };
-    for (const scores of [[NaN, 1, 2], [1, NaN, 2], [1, 2, NaN]]) {
+    const outputs: Record<string, BuiltInAggregate> = {
+      least: { kind: 'min', field: 'score' },
+      most: { kind: 'max', field: 'score' },
+    };
+    for (const scores of [
+      [NaN, 1, 2],
+      [1, NaN, 2],
+      [1, 2, NaN],
+    ]) {
       const opened = openChain([aggregate({ kind: 'built-in', outputs, emit: 'end' })], { edge });
       feed(opened, frameRows(edge, timed(scores.map((score) => ({ id: 1, user: '', ms: 0, score, page: '' })))));
       finish(opened);
@@ -151,7 +175,7 @@ describe('built-in aggregates', () => {
   it('results of many keys leave in the order of key hashes, whatever the order of arrival', () => {
     const edge = keyedEdge(Visit, { kind: 'fields', fields: ['id'] });
     const visits = Array.from({ length: 3000 }, (_, id) => ({ id, user: '', ms: id, score: 0, page: '' }));
-    const orders = [visits, [...visits].reverse()].map((records) => {
+    const orders = [visits, visits.toReversed()].map((records) => {
       const opened = openChain([aggregate({ kind: 'built-in', outputs: { n: { kind: 'count' } }, emit: 'end' })], { edge });
       feed(opened, frameRows(edge, timed(records)));
       finish(opened, 7);
@@ -163,9 +187,17 @@ describe('built-in aggregates', () => {
 
   it('a field that is not a number fails with operator, subtask, place and record', () => {
     const edge = keyedEdge(null, { kind: 'fields', fields: ['id'] });
-    const opened = openChain([aggregate({ kind: 'built-in', outputs: { total: { kind: 'sum', field: 'ms' } }, emit: 'end' })], { edge, subtask: 2, parallelism: 4, where: () => 'in.jsonl:17' });
+    const opened = openChain([aggregate({ kind: 'built-in', outputs: { total: { kind: 'sum', field: 'ms' } }, emit: 'end' })], {
+      edge,
+      subtask: 2,
+      parallelism: 4,
+      where: () => 'in.jsonl:17',
+    });
     const error = catchError(() => feed(opened, frameRows(edge, timed([{ id: 1, ms: 'seven' }]))));
-    expect(error).toMatchObject({ code: 'ERR_OPERATOR_FAILED', facts: { uid: 'aggregate-uid', subtask: 2, parallelism: 4, source: 'in.jsonl:17', location: 'job.ts:7' } });
+    expect(error).toMatchObject({
+      code: 'ERR_OPERATOR_FAILED',
+      facts: { uid: 'aggregate-uid', subtask: 2, parallelism: 4, source: 'in.jsonl:17', location: 'job.ts:7' },
+    });
     expect(String(error)).toContain('seven');
   });
 });
@@ -176,13 +208,27 @@ describe('aggregates of the user and reduce', () => {
     add: (all: { n: number; names: string[] }, record: VisitRecord) => ({ n: all.n + 1, names: [...all.names, record.user] }),
     result: (all: { n: number; names: string[] }) => `${all.n}:${all.names.join(',')}`,
   };
-  const withSchema = { ...longest, schema: { type: 'record', fields: [{ name: 'n', schema: { type: 'i32' } }, { name: 'names', schema: { type: 'list', of: { type: 'string' } } }] } as Schema };
+  const withSchema = {
+    ...longest,
+    schema: {
+      type: 'record',
+      fields: [
+        { name: 'n', schema: { type: 'i32' } },
+        { name: 'names', schema: { type: 'list', of: { type: 'string' } } },
+      ],
+    } as Schema,
+  };
 
   for (const schema of [Visit, null]) {
     for (const emit of ['each', 'end'] as const) {
       it(`fold as a plain loop does, ${schema === null ? 'without' : 'with'} a schema, emitting ${emit}`, () => {
         const edge = keyedEdge(schema, { kind: 'fields', fields: ['id'] });
-        const spec: AggregateSpec = { kind: 'function', aggregate: (schema === null ? longest : withSchema) as never, emit, project: (key: number, result: string) => ({ key, result }) };
+        const spec: AggregateSpec = {
+          kind: 'function',
+          aggregate: schema === null ? longest : withSchema,
+          emit,
+          project: (key: number, result: string) => ({ key, result }),
+        };
         fc.assert(
           fc.property(fc.array(visit, { maxLength: 100, size: 'max' }), pieces, (visits, sizes) => {
             const opened = openChain([aggregate(spec)], { edge });
@@ -204,10 +250,18 @@ describe('aggregates of the user and reduce', () => {
 
       it(`reduce as a plain loop does, ${schema === null ? 'without' : 'with'} a schema, emitting ${emit}, on objects and on views`, () => {
         const edge = keyedEdge(schema, { kind: 'fields', fields: ['user'] });
-        const reduce = (a: VisitRecord, b: VisitRecord): VisitRecord => ({ id: b.id, user: a.user, ms: a.ms + b.ms, score: Math.max(a.score, b.score), page: a.page });
+        const reduce = (a: VisitRecord, b: VisitRecord): VisitRecord => ({
+          id: b.id,
+          user: a.user,
+          ms: a.ms + b.ms,
+          score: Math.max(a.score, b.score),
+          page: a.page,
+        });
         fc.assert(
           fc.property(fc.array(visit, { maxLength: 100, size: 'max' }), pieces, fc.boolean(), (visits, sizes, objectReuse) => {
-            const opened = openChain([node('aggregate', { aggregate: { kind: 'reduce', reduce, emit } }, { objectReuse })], { edge });
+            const opened = openChain([node('aggregate', { aggregate: { kind: 'reduce', reduce, emit } }, { objectReuse })], {
+              edge,
+            });
             feed(opened, frameRows(edge, timed(visits)), sizes);
             finish(opened);
             const all = new Map<string, VisitRecord>();

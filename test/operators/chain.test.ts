@@ -5,28 +5,45 @@ import type { Output, Rows } from '../../src/worker/operator.ts';
 import { buildChain } from '../../src/worker/operators/chain.ts';
 import { ALL_HASHES, contextOf, feed, finish, frameRows, keyedEdge, node, openChain } from './harness.ts';
 
-const Item: Schema = { type: 'record', fields: [{ name: 'key', schema: { type: 'string' } }, { name: 'n', schema: { type: 'i32' } }] };
+const Item: Schema = {
+  type: 'record',
+  fields: [
+    { name: 'key', schema: { type: 'string' } },
+    { name: 'n', schema: { type: 'i32' } },
+  ],
+};
 interface ItemRecord {
   readonly key: string;
   readonly n: number;
 }
 const edge = keyedEdge(Item, { kind: 'fields', fields: ['key'] });
-const rowsOf = (records: readonly ItemRecord[]): Rows => frameRows(edge, records.map((value, timestampMs) => ({ value, timestampMs })));
+const rowsOf = (records: readonly ItemRecord[]): Rows =>
+  frameRows(
+    edge,
+    records.map((value, timestampMs) => ({ value, timestampMs })),
+  );
 
-const spec = (fields: Partial<ProcessSpec>): ProcessSpec => ({ state: {}, onOpen: undefined, onRecord: () => {}, onEnd: undefined, operatorState: {}, ...fields });
+const spec = (fields: Partial<ProcessSpec>): ProcessSpec => ({
+  state: {},
+  onOpen: undefined,
+  onRecord: () => {},
+  onEnd: undefined,
+  operatorState: {},
+  ...fields,
+});
 type Context = ProcessContext<unknown, { total: ValueState<number> }, string>;
 
 describe('chain', () => {
   it('hands values through map, filter and flatMap, with their times, and counts', () => {
     const opened = openChain([
-      node('map', { fn: (n: number) => n + 1 } as never),
-      node('filter', { fn: (n: number) => n % 2 === 0 } as never),
+      node('map', { fn: (n: number) => n + 1 }),
+      node('filter', { fn: (n: number) => n % 2 === 0 }),
       node('flatMap', {
         fn: (n: number) => {
           if (n === 4) return undefined;
           return n === 2 ? [n, n * 10] : new Set([n]);
         },
-      } as never),
+      }),
     ]);
     for (const [i, n] of [1, 2, 3, 5].entries()) opened.chain.emit(n, i);
     expect(opened.out.records).toEqual([
@@ -45,7 +62,7 @@ describe('chain', () => {
     const cause = new Error('boom');
     const opened = openChain(
       [
-        node('map', { fn: (n: number) => ({ n, big: 12n, text: 'x'.repeat(500) }) } as never, { uid: 'one', name: 'first' }),
+        node('map', { fn: (n: number) => ({ n, big: 12n, text: 'x'.repeat(500) }) }, { uid: 'one', name: 'first' }),
         node(
           'filter',
           {
@@ -64,14 +81,18 @@ describe('chain', () => {
     } catch (thrown) {
       error = thrown;
     }
-    expect(error).toMatchObject({ code: 'ERR_OPERATOR_FAILED', cause, facts: { uid: 'two', operator: 'second', subtask: 1, source: 'data.csv:12', location: 'job.ts:7' } });
+    expect(error).toMatchObject({
+      code: 'ERR_OPERATOR_FAILED',
+      cause,
+      facts: { uid: 'two', operator: 'second', subtask: 1, source: 'data.csv:12', location: 'job.ts:7' },
+    });
     const { record } = (error as { facts: { record: string } }).facts;
     expect(record.startsWith('{"n":1,"big":"12n"')).toBe(true);
     expect(record.length).toBe(203);
   });
 
   it('decodes rows for operators that take values, and stops where there is no room', () => {
-    const opened = openChain([node('map', { fn: ({ n }: ItemRecord) => n } as never)], { edge });
+    const opened = openChain([node('map', { fn: ({ n }: ItemRecord) => n })], { edge });
     const rows = rowsOf(Array.from({ length: 10 }, (_, n) => ({ key: 'k', n })));
     opened.out.room = 3;
     const taken = opened.chain.rows(rows, 8);
@@ -83,8 +104,8 @@ describe('chain', () => {
 
   it('gives a reused view to functions that ask for it, and never lets it reach the tail', () => {
     const seen = new Set<unknown>();
-    const map = node('map', { fn: (row: ItemRecord) => (seen.add(row), row.n) } as never, { objectReuse: true });
-    const filter = node('filter', { fn: (row: ItemRecord) => row.n > 0 } as never, { objectReuse: true });
+    const map = node('map', { fn: (row: ItemRecord) => (seen.add(row), row.n) }, { objectReuse: true });
+    const filter = node('filter', { fn: (row: ItemRecord) => row.n > 0 }, { objectReuse: true });
     const rows = rowsOf([1, 2, 3].map((n) => ({ key: 'k', n })));
     const reused = openChain([filter, map], { edge });
     reused.chain.rows(rows, 10);
@@ -150,10 +171,10 @@ describe('keyed process', () => {
     it(`keeps state for each key, emits with the record's time, and ends key by key (${objectReuse ? 'views' : 'objects'})`, () => {
       const process = spec({
         state: total,
-        onRecord: ((v: ItemRecord, { state, emit, key, timestampMs }: Context) => {
+        onRecord: (v: ItemRecord, { state, emit, key, timestampMs }: Context) => {
           emit({ key, total: state.total.update((n) => n + v.n), timestampMs });
-        }) as never,
-        onEnd: ((context: Context) => context.emit({ end: context.key, total: context.state.total.get() })) as never,
+        },
+        onEnd: (context: Context) => context.emit({ end: context.key, total: context.state.total.get() }),
       });
       const opened = openChain([node('process', { keyed: true, process }, { objectReuse })], { edge });
       feed(opened, rowsOf(['a', 'b', 'a'].map((key, i) => ({ key, n: i + 1 }))), [1]);
@@ -164,19 +185,36 @@ describe('keyed process', () => {
       ]);
       finish(opened, 1);
       expect(opened.out.values.slice(3)).toHaveLength(2);
-      expect(opened.out.values.slice(3)).toEqual(expect.arrayContaining([{ end: 'a', total: 4 }, { end: 'b', total: 2 }]));
-      expect(opened.chain.keyedStates).toEqual([{ uid: 'process-uid', name: 'total', kind: 'value', keyType: 'string', schema: { type: 'f64' }, composite: false }]);
+      expect(opened.out.values.slice(3)).toEqual(
+        expect.arrayContaining([
+          { end: 'a', total: 4 },
+          { end: 'b', total: 2 },
+        ]),
+      );
+      expect(opened.chain.keyedStates).toEqual([
+        { uid: 'process-uid', name: 'total', kind: 'value', keyType: 'string', schema: { type: 'f64' }, composite: false },
+      ]);
     });
   }
 
   it('a failure names the record, and a failing emit is the failure of what is downstream', () => {
     const process = spec({
-      onRecord: (({ n }: ItemRecord) => {
+      onRecord: ({ n }: ItemRecord) => {
         if (n === 2) throw new TypeError('two');
-      }) as never,
+      },
     });
     const opened = openChain([node('process', { keyed: true, process }, { objectReuse: true })], { edge });
-    expect(() => feed(opened, rowsOf([{ key: 'a', n: 1 }, { key: 'b', n: 2 }]))).toThrow(expect.objectContaining({ code: 'ERR_OPERATOR_FAILED', facts: expect.objectContaining({ record: '{"key":"b","n":2}' }) }));
+    expect(() =>
+      feed(
+        opened,
+        rowsOf([
+          { key: 'a', n: 1 },
+          { key: 'b', n: 2 },
+        ]),
+      ),
+    ).toThrow(
+      expect.objectContaining({ code: 'ERR_OPERATOR_FAILED', facts: expect.objectContaining({ record: '{"key":"b","n":2}' }) }),
+    );
   });
 
   it('calls onOpen with subtask and parallelism, and refuses to stand behind anything but keyBy', () => {
@@ -191,14 +229,14 @@ describe('keyed process', () => {
 describe('process without keys', () => {
   const buffered = spec({
     operatorState: { held: { schema: { type: 'bigint' }, redistribute: 'split' }, any: { schema: null, redistribute: 'union' } },
-    onRecord: ((value: bigint, { state }: { state: { held: { add(v: bigint): void }; any: { set(v: unknown[]): void } } }) => {
+    onRecord: (value: bigint, { state }: { state: { held: { add(v: bigint): void }; any: { set(v: unknown[]): void } } }) => {
       state.held.add(value);
       state.any.set([new Map([['last', value]])]);
-    }) as never,
-    onEnd: ((context: { state: { held: { get(): bigint[] }; any: { get(): unknown[] } }; emit(value: unknown): void }) => {
+    },
+    onEnd: (context: { state: { held: { get(): bigint[] }; any: { get(): unknown[] } }; emit(value: unknown): void }) => {
       for (const value of context.state.held.get()) context.emit(value);
       context.emit(context.state.any.get());
-    }) as never,
+    },
   });
 
   it('keeps lists over a checkpoint, exactly, as JSON', () => {
@@ -227,6 +265,8 @@ describe('process without keys', () => {
 
   it('refuses operator state that does not match its schema', () => {
     const restored = { 'process-uid': { held: [{ value: 'not a number' }] } };
-    expect(() => openChain([node('process', { keyed: false, process: buffered })], { restored })).toThrow(expect.objectContaining({ code: 'ERR_STATE_INCOMPATIBLE' }));
+    expect(() => openChain([node('process', { keyed: false, process: buffered })], { restored })).toThrow(
+      expect.objectContaining({ code: 'ERR_STATE_INCOMPATIBLE' }),
+    );
   });
 });

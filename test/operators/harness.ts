@@ -36,10 +36,20 @@ export function keyedEdge(schema: Schema | null, selector: KeySelector, combine:
   const travelling = combine === null ? schema : combine.partialSchema;
   const codec = travelling === null ? createGeneralCodec() : createRowCodec(travelling);
   if (selector.kind === 'fields' && schema?.type === 'record' && travelling?.type === 'record') {
-    const types = selector.fields.map((name) => (schema.fields.find((field) => field.name === name) as { schema: Schema }).schema);
-    return { codec, rowKey: createRowKey(travelling, selector.fields), keyCodec: createKeyCodec(types), keyOf: select(selector.fields), selector, combine };
+    const types = selector.fields.map(
+      (name) => (schema.fields.find((field) => field.name === name) as { schema: Schema }).schema,
+    );
+    return {
+      codec,
+      rowKey: createRowKey(travelling, selector.fields),
+      keyCodec: createKeyCodec(types),
+      keyOf: select(selector.fields),
+      selector,
+      combine,
+    };
   }
-  const keyOf = combine?.keyOf ?? (selector.kind === 'fields' ? select(selector.fields) : (selector.select as (value: unknown) => unknown));
+  const keyOf =
+    combine?.keyOf ?? (selector.kind === 'fields' ? select(selector.fields) : (selector.select as (value: unknown) => unknown));
   return { codec, rowKey: null, keyCodec: createKeyCodec(null), keyOf, selector, combine };
 }
 
@@ -104,11 +114,24 @@ export class CollectedOutput implements Output {
   }
 }
 
-export function node<K extends GraphNode['kind']>(kind: K, fields: Omit<Extract<GraphNode, { kind: K }>, keyof Base>, overrides: Partial<Base> = {}): Extract<GraphNode, { kind: K }> {
+export function node<K extends GraphNode['kind']>(
+  kind: K,
+  fields: Omit<Extract<GraphNode, { kind: K }>, keyof Base>,
+  overrides: Partial<Base> = {},
+): Extract<GraphNode, { kind: K }> {
   return { ...BASE, kind, name: kind, uid: `${kind}-uid`, ...fields, ...overrides } as unknown as Extract<GraphNode, { kind: K }>;
 }
 
-const BASE = { id: 0, explicitUid: true, inputs: [], parallelism: undefined, maxParallelism: undefined, schema: null, location: 'job.ts:7', objectReuse: false };
+const BASE = {
+  id: 0,
+  explicitUid: true,
+  inputs: [],
+  parallelism: undefined,
+  maxParallelism: undefined,
+  schema: null,
+  location: 'job.ts:7',
+  objectReuse: false,
+};
 type Base = typeof BASE & { kind: string; name: string; uid: string };
 
 export interface OpenedChain {
@@ -139,7 +162,16 @@ export function openChain(nodes: readonly GraphNode[], options: OpenChainOptions
   const chain = buildChain({
     nodes,
     tail: out,
-    input: edge === undefined ? null : { codec: edge.codec, rowKey: edge.rowKey, keyInFrame: edge.rowKey === null, keyCodec: edge.keyCodec, selector: edge.selector },
+    input:
+      edge === undefined
+        ? null
+        : {
+            codec: edge.codec,
+            rowKey: edge.rowKey,
+            keyInFrame: edge.rowKey === null,
+            keyCodec: edge.keyCodec,
+            selector: edge.selector,
+          },
     partialInput: edge?.combine ?? null,
     combiners: [],
     context: contextOf(options.subtask ?? 0, options.parallelism ?? 1),
@@ -148,7 +180,8 @@ export function openChain(nodes: readonly GraphNode[], options: OpenChainOptions
     restored: (uid) => options.restored?.[uid],
     openState: (info) => {
       const map = createStateMap({ limitBytes: 64 << 20, epoch: epoch, composite: info.composite, label: info.name });
-      for (const former of options.from ?? []) for (const state of former.states) if (state.info.name === info.name) loadInto(map, state.map, range);
+      for (const former of options.from ?? [])
+        for (const state of former.states) if (state.info.name === info.name) loadInto(map, state.map, range);
       states.push({ info, map });
       return map;
     },
@@ -169,14 +202,33 @@ export function openChain(nodes: readonly GraphNode[], options: OpenChainOptions
 }
 
 export function contextOf(subtask: number, parallelism: number): (node: GraphNode) => OperatorContext {
-  return ({ uid, name }) => ({ uid, name, subtask, parallelism, maxParallelism: 128, jobId: '0', jobName: 'test', attempt: 1, args: [], watermarkMs: () => -Infinity });
+  return ({ uid, name }) => ({
+    uid,
+    name,
+    subtask,
+    parallelism,
+    maxParallelism: 128,
+    jobId: '0',
+    jobName: 'test',
+    attempt: 1,
+    args: [],
+    watermarkMs: () => -Infinity,
+  });
 }
 
 function loadInto(to: StateMap, from: StateMap, range: HashRange): void {
   for (const address of from.addresses()) {
     const hash = from.hashAt(address);
     if (hash < range.first || hash > range.last) continue;
-    to.load(hash, from.memory, from.keyAt(address), from.keyLength(address), from.memory, from.valueAt(address), from.valueLength(address));
+    to.load(
+      hash,
+      from.memory,
+      from.keyAt(address),
+      from.keyLength(address),
+      from.memory,
+      from.valueAt(address),
+      from.valueLength(address),
+    );
   }
 }
 
@@ -206,5 +258,10 @@ export function finish(opened: OpenedChain, results = Infinity): void {
 /** Content of a state: entries as hex, sorted. */
 export function contentOf(map: StateMap): string[] {
   const hex = (at: number, length: number): string => map.memory.buf.toString('hex', at, at + length);
-  return [...map.addresses()].map((address) => `${map.hashAt(address)} ${hex(map.keyAt(address), map.keyLength(address))} ${hex(map.valueAt(address), map.valueLength(address))}`).sort();
+  return [...map.addresses()]
+    .map(
+      (address) =>
+        `${map.hashAt(address)} ${hex(map.keyAt(address), map.keyLength(address))} ${hex(map.valueAt(address), map.valueLength(address))}`,
+    )
+    .sort();
 }

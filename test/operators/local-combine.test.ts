@@ -1,11 +1,22 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Schema } from '../../src/format/schema.ts';
 import type { AggregateSpec } from '../../src/job/aggregate.ts';
 import type { KeySelector } from '../../src/job/graph.ts';
 import { LocalCombiner } from '../../src/worker/operators/local-combiner.ts';
 import { localCombineFor } from '../../src/worker/operators/local-combine.ts';
-import { CollectedOutput, contentOf, contextOf, feed, finish, frameRows, keyedEdge, node, openChain, type Timed } from './harness.ts';
+import {
+  CollectedOutput,
+  contentOf,
+  contextOf,
+  feed,
+  finish,
+  frameRows,
+  keyedEdge,
+  node,
+  openChain,
+  type Timed,
+} from './harness.ts';
 
 const Sale: Schema = {
   type: 'record',
@@ -20,12 +31,26 @@ interface SaleRecord {
   readonly item: string;
   readonly price: number;
 }
-const sale: fc.Arbitrary<SaleRecord> = fc.record({ shop: fc.constantFrom(0, -0, 1, NaN), item: fc.constantFrom('', 'a', 'b', '0'), price: fc.integer({ min: -50, max: 50 }) });
+const sale: fc.Arbitrary<SaleRecord> = fc.record({
+  shop: fc.constantFrom(0, -0, 1, NaN),
+  item: fc.constantFrom('', 'a', 'b', '0'),
+  price: fc.integer({ min: -50, max: 50 }),
+});
 
 const SPECS: readonly { readonly name: string; readonly spec: AggregateSpec }[] = [
   {
     name: 'built-in',
-    spec: { kind: 'built-in', emit: 'end', outputs: { n: { kind: 'count' }, sum: { kind: 'sum', field: 'price' }, min: { kind: 'min', field: 'price' }, max: { kind: 'max', field: 'price' }, avg: { kind: 'avg', field: 'price' } } },
+    spec: {
+      kind: 'built-in',
+      emit: 'end',
+      outputs: {
+        n: { kind: 'count' },
+        sum: { kind: 'sum', field: 'price' },
+        min: { kind: 'min', field: 'price' },
+        max: { kind: 'max', field: 'price' },
+        avg: { kind: 'avg', field: 'price' },
+      },
+    },
   },
   {
     name: 'a function with a schema',
@@ -33,7 +58,13 @@ const SPECS: readonly { readonly name: string; readonly spec: AggregateSpec }[] 
       kind: 'function',
       emit: 'end',
       project: (key: unknown, result: unknown) => ({ key, result }),
-      aggregate: { create: () => 0, add: (n: number, { price }: SaleRecord) => n + price, merge: (a: number, b: number) => a + b, result: (n: number) => n, schema: { type: 'f64' } } as never,
+      aggregate: {
+        create: () => 0,
+        add: (n: number, { price }: SaleRecord) => n + price,
+        merge: (a: number, b: number) => a + b,
+        result: (n: number) => n,
+        schema: { type: 'f64' },
+      } as never,
     },
   },
   {
@@ -45,17 +76,29 @@ const SPECS: readonly { readonly name: string; readonly spec: AggregateSpec }[] 
       aggregate: {
         create: () => ({ prices: [] as number[] }),
         add: (all: { prices: number[] }, { price }: SaleRecord) => ({ prices: [...all.prices, price].sort((a, b) => a - b) }),
-        merge: (a: { prices: number[] }, b: { prices: number[] }) => ({ prices: [...a.prices, ...b.prices].sort((x, y) => x - y) }),
+        merge: (a: { prices: number[] }, b: { prices: number[] }) => ({
+          prices: [...a.prices, ...b.prices].sort((x, y) => x - y),
+        }),
         result: ({ prices }: { prices: number[] }) => prices,
-      } as never,
+      },
     },
   },
-  { name: 'reduce', spec: { kind: 'reduce', emit: 'end', reduce: (a: SaleRecord, b: SaleRecord): SaleRecord => ({ shop: a.shop, item: a.item, price: a.price + b.price }) } },
+  {
+    name: 'reduce',
+    spec: {
+      kind: 'reduce',
+      emit: 'end',
+      reduce: (a: SaleRecord, b: SaleRecord): SaleRecord => ({ shop: a.shop, item: a.item, price: a.price + b.price }),
+    },
+  },
 ];
 const SELECTORS: readonly { readonly name: string; readonly selector: KeySelector }[] = [
   { name: 'a number', selector: { kind: 'fields', fields: ['shop'] } },
   { name: 'two fields', selector: { kind: 'fields', fields: ['item', 'shop'] } },
-  { name: 'a function', selector: { kind: 'function', select: ({ item, shop }: SaleRecord) => (item === 'b' ? { item } : `${item}${shop}`) } },
+  {
+    name: 'a function',
+    selector: { kind: 'function', select: ({ item, shop }: SaleRecord) => (item === 'b' ? { item } : `${item}${shop}`) },
+  },
 ];
 
 const timed = (values: readonly unknown[]): Timed[] => values.map((value) => ({ value, timestampMs: 0 }));
@@ -79,8 +122,15 @@ describe('local combining', () => {
               for (const records of turns) {
                 // Partial results are framed as they leave: the combiner may reuse the object.
                 const rows: ReturnType<typeof frameRows>[] = [];
-                const sink = { full: false, emit: (value: unknown) => void rows.push(frameRows(partialEdge, [{ value, timestampMs: -Infinity }])) };
-                const combiner = new LocalCombiner(combine, sink, { node: operator, context: contextOf(0, 1)(operator), where: () => undefined });
+                const sink = {
+                  full: false,
+                  emit: (value: unknown) => void rows.push(frameRows(partialEdge, [{ value, timestampMs: -Infinity }])),
+                };
+                const combiner = new LocalCombiner(combine, sink, {
+                  node: operator,
+                  context: contextOf(0, 1)(operator),
+                  where: () => undefined,
+                });
                 for (const record of records) combiner.emit(record);
                 combiner.flush();
                 for (const row of rows) feed(merged, row);
@@ -90,7 +140,8 @@ describe('local combining', () => {
               finish(merged);
               expect(new Set(merged.out.values.map(show))).toEqual(new Set(direct.out.values.map(show)));
               expect(merged.out.values.length).toBe(direct.out.values.length);
-              if (partialEdge.keyCodec.type === edge.keyCodec.type) expect(contentOf(merged.states[0].map)).toEqual(contentOf(direct.states[0].map));
+              if (partialEdge.keyCodec.type === edge.keyCodec.type)
+                expect(contentOf(merged.states[0].map)).toEqual(contentOf(direct.states[0].map));
             }),
             { numRuns: 12 },
           );
@@ -105,7 +156,12 @@ describe('local combining', () => {
       { kind: 'built-in', emit: 'each', outputs: { n: { kind: 'count' } } },
       { kind: 'built-in', emit: 'end', outputs: { n: { kind: 'topN', field: 'price', n: 3 } } },
       { kind: 'built-in', emit: 'end', outputs: { n: { kind: 'distinct', field: 'price' } } },
-      { kind: 'function', emit: 'end', project: undefined, aggregate: { create: () => 0, add: (n: number) => n + 1, result: (n: number) => n } as never },
+      {
+        kind: 'function',
+        emit: 'end',
+        project: undefined,
+        aggregate: { create: () => 0, add: (n: number) => n + 1, result: (n: number) => n },
+      },
     ];
     for (const aggregate of specs) expect(localCombineFor(node('aggregate', { aggregate }), Sale, key)).toBeNull();
   });
@@ -114,7 +170,11 @@ describe('local combining', () => {
     const operator = node('aggregate', { aggregate: { kind: 'built-in', emit: 'end', outputs: { n: { kind: 'count' } } } });
     const combine = localCombineFor(operator, Sale, node('keyBy', { key: { kind: 'fields', fields: ['item'] } }));
     const out = new CollectedOutput();
-    const combiner = new LocalCombiner(combine as NonNullable<typeof combine>, out, { node: operator, context: contextOf(0, 1)(operator), where: () => undefined });
+    const combiner = new LocalCombiner(combine as NonNullable<typeof combine>, out, {
+      node: operator,
+      context: contextOf(0, 1)(operator),
+      where: () => undefined,
+    });
     for (let i = 0; i < 20_000; i++) combiner.emit({ shop: 0, item: `item-${i}`, price: 1 });
     expect(out.records.length).toBe(20_000);
     for (let i = 0; i < 1_000_000; i++) combiner.emit({ shop: 0, item: 'a', price: 1 });
@@ -127,5 +187,7 @@ describe('local combining', () => {
 
 /** JSON that tells -0 and NaN apart. */
 function show(value: unknown): string {
-  return JSON.stringify(value, (_key, part) => (typeof part === 'number' && (Object.is(part, -0) || Number.isNaN(part)) ? (Number.isNaN(part) ? 'NaN' : '-0') : part));
+  return JSON.stringify(value, (_key, part) =>
+    typeof part === 'number' && (Object.is(part, -0) || Number.isNaN(part)) ? (Number.isNaN(part) ? 'NaN' : '-0') : part,
+  );
 }

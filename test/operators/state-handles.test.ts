@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createKeyCodec } from '../../src/format/key-codec.ts';
 import type { Schema } from '../../src/format/schema.ts';
@@ -48,10 +48,21 @@ class StateBench<H> {
 
 const KEYS = ['', 'a', 'b', 'key-12345678', 'ü', '\ud800'];
 const anyKey = fc.constantFrom(...KEYS);
-const record: Schema = { type: 'record', fields: [{ name: 'n', schema: { type: 'i32' } }, { name: 's', schema: { type: 'string' } }] };
+const record: Schema = {
+  type: 'record',
+  fields: [
+    { name: 'n', schema: { type: 'i32' } },
+    { name: 's', schema: { type: 'string' } },
+  ],
+};
 
 describe('value state', () => {
-  const kinds: readonly { readonly name: string; readonly schema: Schema | null; readonly values: fc.Arbitrary<unknown>; readonly initial: unknown }[] = [
+  const kinds: readonly {
+    readonly name: string;
+    readonly schema: Schema | null;
+    readonly values: fc.Arbitrary<unknown>;
+    readonly initial: unknown;
+  }[] = [
     { name: 'f64', schema: { type: 'f64' }, values: fc.oneof(fc.double(), fc.constant(-0)), initial: 0.5 },
     { name: 'int', schema: { type: 'int' }, values: fc.maxSafeInteger(), initial: 0 },
     { name: 'timestamp', schema: { type: 'timestamp' }, values: fc.integer({ min: 0, max: 8.64e15 }), initial: undefined },
@@ -59,7 +70,12 @@ describe('value state', () => {
     { name: 'boolean', schema: { type: 'boolean' }, values: fc.boolean(), initial: false },
     { name: 'string', schema: { type: 'string' }, values: fc.string({ unit: 'binary', maxLength: 60 }), initial: 'x' },
     { name: 'record', schema: record, values: fc.record({ n: fc.integer(), s: fc.string() }), initial: { n: 1, s: '' } },
-    { name: 'any', schema: null, values: fc.oneof(fc.integer(), fc.string(), fc.array(fc.integer()), fc.bigInt()), initial: undefined },
+    {
+      name: 'any',
+      schema: null,
+      values: fc.oneof(fc.integer(), fc.string(), fc.array(fc.integer()), fc.bigInt()),
+      initial: undefined,
+    },
   ];
 
   for (const { name, schema, values, initial } of kinds) {
@@ -125,7 +141,9 @@ describe('value state', () => {
   });
 
   it('refuses an initial value that does not match the schema when it is opened', () => {
-    expect(() => new StateBench({ kind: 'value', schema: { type: 'i32' }, initial: 0.5 })).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG' }));
+    expect(() => new StateBench({ kind: 'value', schema: { type: 'i32' }, initial: 0.5 })).toThrow(
+      expect.objectContaining({ code: 'ERR_INVALID_ARG' }),
+    );
   });
 
   it('gives every key an initial value of its own', () => {
@@ -145,14 +163,25 @@ describe('value state', () => {
 describe('list state', () => {
   const lists: readonly { readonly name: string; readonly schema: Schema | null; readonly elements: fc.Arbitrary<unknown> }[] = [
     { name: 'i32', schema: { type: 'i32' }, elements: fc.integer() },
-    { name: 'string', schema: { type: 'string' }, elements: fc.oneof(fc.string(), fc.string({ minLength: 100, maxLength: 3000 })) },
+    {
+      name: 'string',
+      schema: { type: 'string' },
+      elements: fc.oneof(fc.string(), fc.string({ minLength: 100, maxLength: 3000 })),
+    },
     { name: 'any', schema: null, elements: fc.anything({ maxDepth: 1, withNullPrototype: false }) },
   ];
 
   for (const { name, schema, elements } of lists) {
     it(`of ${name}: behaves as an array over random operations with barriers`, () => {
       const operation = fc.oneof(
-        { weight: 4, arbitrary: fc.record({ op: fc.constant('addAll' as const), key: anyKey, values: fc.array(elements, { maxLength: 40 }) }) },
+        {
+          weight: 4,
+          arbitrary: fc.record({
+            op: fc.constant('addAll' as const),
+            key: anyKey,
+            values: fc.array(elements, { maxLength: 40 }),
+          }),
+        },
         fc.record({ op: fc.constant('set' as const), key: anyKey, values: fc.array(elements, { maxLength: 10 }) }),
         fc.record({ op: fc.constant('clear' as const), key: anyKey }),
         fc.record({ op: fc.constant('mark' as const) }),
@@ -214,10 +243,30 @@ describe('list state', () => {
 });
 
 describe('map state', () => {
-  const maps: readonly { readonly name: string; readonly spec: Extract<StateSpec, { kind: 'map' }>; readonly keys: fc.Arbitrary<unknown>; readonly values: fc.Arbitrary<unknown> }[] = [
-    { name: 'i32 to f64', spec: { kind: 'map', keySchema: { type: 'i32' }, schema: { type: 'f64' } }, keys: fc.integer({ min: 0, max: 40 }), values: fc.double() },
-    { name: 'string to record', spec: { kind: 'map', keySchema: { type: 'string' }, schema: record }, keys: fc.string({ maxLength: 3 }), values: fc.record({ n: fc.integer(), s: fc.string() }) },
-    { name: 'anything to anything', spec: { kind: 'map', keySchema: null, schema: null }, keys: fc.oneof(fc.integer({ min: 0, max: 20 }), fc.string({ maxLength: 1 }), fc.bigInt(0n, 9n)), values: fc.oneof(fc.string(), fc.bigInt()) },
+  const maps: readonly {
+    readonly name: string;
+    readonly spec: Extract<StateSpec, { kind: 'map' }>;
+    readonly keys: fc.Arbitrary<unknown>;
+    readonly values: fc.Arbitrary<unknown>;
+  }[] = [
+    {
+      name: 'i32 to f64',
+      spec: { kind: 'map', keySchema: { type: 'i32' }, schema: { type: 'f64' } },
+      keys: fc.integer({ min: 0, max: 40 }),
+      values: fc.double(),
+    },
+    {
+      name: 'string to record',
+      spec: { kind: 'map', keySchema: { type: 'string' }, schema: record },
+      keys: fc.string({ maxLength: 3 }),
+      values: fc.record({ n: fc.integer(), s: fc.string() }),
+    },
+    {
+      name: 'anything to anything',
+      spec: { kind: 'map', keySchema: null, schema: null },
+      keys: fc.oneof(fc.integer({ min: 0, max: 20 }), fc.string({ maxLength: 1 }), fc.bigInt(0n, 9n)),
+      values: fc.oneof(fc.string(), fc.bigInt()),
+    },
   ];
 
   for (const { name, spec, keys, values } of maps) {
@@ -270,19 +319,26 @@ describe('map state', () => {
   it('is stored and iterated alike whatever the order in which keys came and went', () => {
     const spec: StateSpec = { kind: 'map', keySchema: { type: 'string' }, schema: { type: 'i32' } };
     fc.assert(
-      fc.property(fc.uniqueArray(fc.string({ maxLength: 4 }), { maxLength: 120, size: 'max' }), fc.integer({ min: 0, max: 60 }), fc.infiniteStream(fc.nat(1000)), (names, extra, random) => {
-        const straight = new StateBench<MapState<string, number>>(spec);
-        for (const [i, name] of names.entries()) straight.key('k').set(name, i);
-        const crooked = new StateBench<MapState<string, number>>(spec);
-        const shuffled = names.map((name, i) => ({ name, i, order: random.next().value as number })).sort((a, b) => a.order - b.order);
-        for (let i = 0; i < extra; i++) crooked.key('k').set(`extra-${i}`, 0);
-        for (const { name } of shuffled) crooked.key('k').set(name, -1);
-        crooked.mark();
-        for (let i = 0; i < extra; i++) crooked.key('k').delete(`extra-${i}`);
-        for (const { name, i } of shuffled) crooked.key('k').set(name, i);
-        expect([...crooked.key('k').entries()]).toEqual([...straight.key('k').entries()]);
-        expect(contentOf(crooked.map)).toEqual(contentOf(straight.map));
-      }),
+      fc.property(
+        fc.uniqueArray(fc.string({ maxLength: 4 }), { maxLength: 120, size: 'max' }),
+        fc.integer({ min: 0, max: 60 }),
+        fc.infiniteStream(fc.nat(1000)),
+        (names, extra, random) => {
+          const straight = new StateBench<MapState<string, number>>(spec);
+          for (const [i, name] of names.entries()) straight.key('k').set(name, i);
+          const crooked = new StateBench<MapState<string, number>>(spec);
+          const shuffled = names
+            .map((name, i) => ({ name, i, order: random.next().value as number }))
+            .sort((a, b) => a.order - b.order);
+          for (let i = 0; i < extra; i++) crooked.key('k').set(`extra-${i}`, 0);
+          for (const { name } of shuffled) crooked.key('k').set(name, -1);
+          crooked.mark();
+          for (let i = 0; i < extra; i++) crooked.key('k').delete(`extra-${i}`);
+          for (const { name, i } of shuffled) crooked.key('k').set(name, i);
+          expect([...crooked.key('k').entries()]).toEqual([...straight.key('k').entries()]);
+          expect(contentOf(crooked.map)).toEqual(contentOf(straight.map));
+        },
+      ),
       { numRuns: 40 },
     );
   });
@@ -304,7 +360,11 @@ describe('map state', () => {
   });
 
   it('may be changed while it is iterated, and refuses to be iterated on after its record', () => {
-    const bench = new StateBench<MapState<string, number>>({ kind: 'map', keySchema: { type: 'string' }, schema: { type: 'i32' } });
+    const bench = new StateBench<MapState<string, number>>({
+      kind: 'map',
+      keySchema: { type: 'string' },
+      schema: { type: 'i32' },
+    });
     const state = bench.key('a');
     for (const name of ['x', 'y', 'z']) state.set(name, 1);
     const seen: string[] = [];
@@ -323,11 +383,19 @@ describe('map state', () => {
 
 describe('reducing and aggregating state', () => {
   it('fold values into what is there', () => {
-    const reducing = new StateBench<ReducingState<number>>({ kind: 'reducing', schema: { type: 'f64' }, reduce: (a: number, b: number) => a + b });
+    const reducing = new StateBench<ReducingState<number>>({
+      kind: 'reducing',
+      schema: { type: 'f64' },
+      reduce: (a: number, b: number) => a + b,
+    });
     const aggregating = new StateBench<AggregatingState<number, number>>({
       kind: 'aggregating',
       schema: { type: 'list', of: { type: 'f64' } },
-      aggregate: { create: (): number[] => [], add: (all: number[], n: number) => [...all, n], result: (all: number[]) => all.length } as never,
+      aggregate: {
+        create: (): number[] => [],
+        add: (all: number[], n: number) => [...all, n],
+        result: (all: number[]) => all.length,
+      },
     });
     expect(reducing.key('a').get()).toBeUndefined();
     expect(aggregating.key('a').get()).toBeUndefined();

@@ -13,6 +13,7 @@ import type { JsonValue } from '../../format/json.ts';
 import { Memory } from '../../format/memory.ts';
 import type { Output } from '../operator.ts';
 import type { CurrentKey } from '../state/handles/current-key.ts';
+import { RowScratch } from '../state/handles/row-scratch.ts';
 import type { StateMap } from '../state/state-map.ts';
 
 /** A map to look for keys in, and which of its entries stand for a key of the user. */
@@ -44,9 +45,19 @@ export const END_STATE = '$end';
 const WINDOW_ENTRIES = 1 << 19;
 /** Most entries that the packing of hash and number into one f64 allows: 53 bits less 32 of the hash. */
 const MOST_ENTRIES = 1 << 21;
+const PREFETCH_KEYS = 128;
+
+/** Keys of a range of hashes, in order. */
+interface Window {
+  /** Byte offset of each key's length in the copy. */
+  readonly offsets: Uint32Array;
+  readonly hashes: Uint32Array;
+}
 
 export class EndCursor {
   readonly key = new KeyRef(Memory.local(8));
+  /** Keeps the engine from dropping the prefetch loop. */
+  checksum = 0;
   readonly #sources: readonly KeySource[];
   readonly #range: HashRange;
   #restored: readonly DoneInterval[];
@@ -54,10 +65,9 @@ export class EndCursor {
   #finished = false;
   /** First hash after the window. */
   #windowEnd: number;
-  #memory = Memory.local(8);
-  /** Byte offset in #memory of the length of each key of the window, and its hash; the key follows its length. */
-  #offsets: Uint32Array = new Uint32Array(0);
-  #hashes: Uint32Array = new Uint32Array(0);
+  /** Keys of the window, each after a u32 with its length, padded with zero bytes to a multiple of 4. */
+  readonly #keys = new RowScratch();
+  #window: Window = { offsets: new Uint32Array(0), hashes: new Uint32Array(0) };
   #next = 0;
 
   constructor(sources: readonly KeySource[], range: HashRange, restored: readonly JsonValue[] = []) {
@@ -80,19 +90,20 @@ export class EndCursor {
   /** Moves `key` to the next key; false when there is none. What was `key` before counts as done. */
   next(): boolean {
     this.#started = true;
-    while (this.#next >= this.#offsets.length) {
+    while (this.#next >= this.#window.offsets.length) {
       if (this.#finished || this.#windowEnd > this.#range.last) {
         this.#finished = true;
         return false;
       }
       this.#fill();
     }
-    const at = this.#offsets[this.#next];
+    const at = this.#window.offsets[this.#next];
     const { key } = this;
-    key.memory = this.#memory;
+    key.memory = this.#keys.memory;
     key.at = at + 4;
-    key.length = this.#memory.u32[at >>> 2];
-    key.hash = this.#hashes[this.#next];
+    key.length = key.memory.u32[at >>> 2];
+    key.hash = this.#window.hashes[this.#next];
+    if (this.#next % PREFETCH_KEYS === 0) this.#prefetch();
     this.#next++;
     return true;
   }
@@ -124,8 +135,13 @@ export class EndCursor {
     }
     this.#windowEnd = from + width;
     this.#next = 0;
-    this.#offsets = found.offsets;
-    this.#hashes = found.hashes;
+    this.#window = found;
+  }
+
+  /** Keys come in the order of their hashes, which is no order in memory: without this every lookup would miss the cache alone. */
+  #prefetch(): void {
+    const hashes = this.#window.hashes.subarray(this.#next, this.#next + PREFETCH_KEYS);
+    for (const { map, isHead } of this.#sources) if (isHead === null) this.checksum ^= map.prefetch(hashes, hashes.length);
   }
 
   /** Hashes are evenly spread, so the number of entries says how many there are in a window. */
@@ -137,56 +153,47 @@ export class EndCursor {
     return Math.ceil(left / Math.max(1, windows));
   }
 
-  /** Sorted keys with a hash in [from, to), without those done; null when there are too many to sort at once. */
-  #collect(from: number, to: number): { offsets: Uint32Array; hashes: Uint32Array } | null {
-    const packed: number[] = [];
-    const addresses: number[] = [];
-    const owners: KeySource[] = [];
-    for (const source of this.#sources) {
-      const { map, isHead } = source;
+  /**
+   * Sorted keys with a hash in [from, to), without those done; null when there are too many to sort at once. Keys are copied
+   * in the order of the log, where the processor reads ahead, and sorted by where they lie in the copy.
+   */
+  #collect(from: number, to: number): Window | null {
+    const hashes: number[] = [];
+    const offsets: number[] = [];
+    let at = 0;
+    for (const { map, isHead } of this.#sources) {
       for (const address of map.addresses()) {
         const hash = map.hashAt(address);
         if (hash < from || hash >= to || (isHead !== null && !isHead(map, address))) continue;
-        if (addresses.length === MOST_ENTRIES && to - from > 1) return null;
-        packed.push(hash);
-        addresses.push(address);
-        owners.push(source);
+        if (hashes.length === MOST_ENTRIES && to - from > 1) return null;
+        hashes.push(hash);
+        offsets.push(at);
+        const keyAt = map.keyAt(address);
+        at =
+          isHead === null
+            ? this.#copyKey(map.memory, keyAt, map.keyLength(address), at)
+            : this.#copyKey(map.memory, keyAt + 4, map.memory.u32[keyAt / 4], at);
       }
     }
-    const order = orderByHash(packed);
-    return this.#copyKeys(order, packed, addresses, owners);
+    const { memory } = this.#keys;
+    const order = orderByHash(hashes);
+    const window = { offsets: order.map((i) => offsets[i]), hashes: order.map((i) => hashes[i]) };
+    sortTies(memory, window);
+    return this.#withoutDone(memory, window);
   }
 
-  #copyKeys(
-    order: Uint32Array,
-    hashes: readonly number[],
-    addresses: readonly number[],
-    owners: readonly KeySource[],
-  ): { offsets: Uint32Array; hashes: Uint32Array } {
-    let bytes = 0;
-    for (let i = 0; i < addresses.length; i++) bytes += 8 + owners[i].map.keyLength(addresses[i]);
-    const memory = Memory.local(bytes);
-    const offsets = new Uint32Array(order.length);
-    const sorted = new Uint32Array(order.length);
-    let at = 0;
-    for (let i = 0; i < order.length; i++) {
-      const { map, isHead } = owners[order[i]];
-      const address = addresses[order[i]];
-      const keyAt = map.keyAt(address);
-      const length = isHead === null ? map.keyLength(address) : map.memory.u32[keyAt / 4];
-      memory.u32[at >>> 2] = length;
-      copyBytes(map.memory, isHead === null ? keyAt : keyAt + 4, memory, at + 4, length);
-      offsets[i] = at;
-      sorted[i] = hashes[order[i]];
-      at += 4 + ((length + 3) & ~3);
-    }
-    this.#memory = memory;
-    sortTies(memory, offsets, sorted);
-    return this.#withoutDone(memory, offsets, sorted);
+  /** @returns where the next key goes */
+  #copyKey(from: Memory, keyAt: number, length: number, at: number): number {
+    const end = at + 4 + ((length + 3) & ~3);
+    const { u32 } = this.#keys.reserve(end);
+    u32[(end >>> 2) - 1] = 0;
+    u32[at >>> 2] = length;
+    copyBytes(from, keyAt, this.#keys.memory, at + 4, length);
+    return end;
   }
 
   /** Drops equal keys (of several maps) and those of done intervals. */
-  #withoutDone(memory: Memory, offsets: Uint32Array, hashes: Uint32Array): { offsets: Uint32Array; hashes: Uint32Array } {
+  #withoutDone(memory: Memory, { offsets, hashes }: Window): Window {
     const done = this.#restored.map(({ from, hash, key }) => ({
       from,
       hash,
@@ -249,7 +256,7 @@ function orderByHash(hashes: readonly number[]): Uint32Array {
 }
 
 /** Orders runs of equal hashes by key bytes. Such runs are short, unless somebody chose the keys. */
-function sortTies(memory: Memory, offsets: Uint32Array, hashes: Uint32Array): void {
+function sortTies(memory: Memory, { offsets, hashes }: Window): void {
   for (let start = 0; start < offsets.length; ) {
     let end = start + 1;
     while (end < offsets.length && hashes[end] === hashes[start]) end++;

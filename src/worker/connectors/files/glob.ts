@@ -77,7 +77,7 @@ function matchOne(pattern: string): FoundFile[] {
 
 type Part =
   | { readonly kind: 'literal'; readonly name: string }
-  | { readonly kind: 'wildcard'; readonly test: RegExp; readonly hidden: boolean }
+  | { readonly kind: 'wildcard'; readonly test: RegExp }
   | { readonly kind: 'globstar' };
 
 /** Matches `parts` from `index` on inside `directory` ('' or ending in '/'). */
@@ -104,7 +104,7 @@ function walk(directory: string, parts: readonly Part[], index: number, found: F
       else if (last) addFile(directory + name, found, false);
       continue;
     }
-    if ((name.startsWith('.') && !part.hidden) || !part.test.test(name)) continue;
+    if (!part.test.test(name)) continue;
     if (last) {
       if (!entry.isDirectory()) addFile(directory + name, found, false);
     } else if (entry.isDirectory()) {
@@ -146,31 +146,41 @@ export function kindOf(stats: Stats): string {
 
 function compilePart(text: string): Part {
   if (text === '**') return { kind: 'globstar' };
+  const { source, literal } = partSource(text, true);
+  return literal === null ? { kind: 'wildcard', test: new RegExp(`^${source}$`, 'su') } : { kind: 'literal', name: literal };
+}
+
+/**
+ * A part, or an alternative in it, as the source of a regular expression; `literal` is its text if it has no wildcard.
+ *
+ * @param atStart  of the name: a wildcard does not match a dot there
+ */
+function partSource(text: string, atStart: boolean): { readonly source: string; readonly literal: string | null } {
   let source = '';
-  let literal = '';
-  let wild = false;
+  let literal: string | null = '';
   for (let i = 0; i < text.length; i++) {
     const char = text[i];
-    if (char === '*') {
-      source += '.*';
-      wild = true;
-    } else if (char === '?') {
-      source += '.';
-      wild = true;
-    } else if (char === '[' && text.indexOf(']', i + 2) > 0) {
-      const end = text.indexOf(']', i + 2);
-      source += characterClass(text.slice(i + 1, end));
-      wild = true;
-      i = end;
+    const noDot = atStart && i === 0 ? '(?!\\.)' : '';
+    const classEnd = char === '[' ? text.indexOf(']', i + 2) : -1;
+    const group = char === '{' ? braceGroup(text, i) : null;
+    if (char === '*' || char === '?') {
+      source += noDot + (char === '*' ? '.*' : '.');
+      literal = null;
+    } else if (classEnd > 0) {
+      source += noDot + characterClass(text.slice(i + 1, classEnd));
+      literal = null;
+      i = classEnd;
+    } else if (group !== null) {
+      source += `(?:${group.alternatives.map((alternative) => partSource(alternative, atStart && i === 0).source).join('|')})`;
+      literal = null;
+      i = group.end - 1;
     } else {
       const plain = char === '\\' && i + 1 < text.length ? text[++i] : char;
       source += plain.replace(/[\\^$.*+?()[\]{}|/]/, '\\$&');
-      literal += plain;
+      if (literal !== null) literal += plain;
     }
   }
-  return wild
-    ? { kind: 'wildcard', test: new RegExp(`^${source}$`, 'su'), hidden: text.startsWith('.') }
-    : { kind: 'literal', name: literal };
+  return { source, literal };
 }
 
 function characterClass(content: string): string {
@@ -187,13 +197,16 @@ function characterClass(content: string): string {
   }
 }
 
-/** `a{b,c}` -> `ab`, `ac`. A brace without a partner or without a comma stands for itself. */
+/**
+ * `a/{b,c/d}` -> `a/b`, `a/c/d`. Alternatives inside one part stay: each pattern walks the directories again. A brace
+ * without a partner or without a comma stands for itself.
+ */
 function expandBraces(pattern: string): readonly string[] {
   for (let open = 0; open < pattern.length; open++) {
     if (pattern[open] === '\\') open++;
     else if (pattern[open] === '{') {
       const group = braceGroup(pattern, open);
-      if (group !== null) {
+      if (group !== null && group.alternatives.some((alternative) => alternative.includes('/') || alternative.includes('**'))) {
         const before = pattern.slice(0, open);
         return group.alternatives.flatMap((alternative) => expandBraces(before + alternative + pattern.slice(group.end)));
       }

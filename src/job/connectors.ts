@@ -1,0 +1,71 @@
+/** What `flow.from` and `stream.to` take: descriptions that `files`, `generate`, `collect` and the like make, or objects of the user's own. */
+import { describeValue } from '../format/describe-value.ts';
+import type { Schema } from '../format/schema.ts';
+import { invalidArgument } from './arguments.ts';
+import type { Sink, SinkSpec } from './sink.ts';
+import type { MalformedRecord, OnError, Source, SourceSpec } from './source.ts';
+
+/** A description of a source of `T`. Made by `files`, `generate` and `collection`. */
+export interface SourceOf<T> {
+  readonly sourceName: string;
+  toSource(): { readonly spec: SourceSpec; readonly schema: Schema | null };
+  /** Only for the compiler. */
+  readonly sourceType?: T;
+}
+
+/** A description of a sink that takes `T`. Made by `files`, `collect`, `print`, `forEach` and `discard`. */
+export interface SinkOf<in T> {
+  readonly sinkName: string;
+  /** @param schema  schema of the records that arrive, or null */
+  toSink(schema: Schema | null): SinkSpec;
+  /** Only for the compiler. */
+  readonly sinkType?: (value: T) => void;
+}
+
+export function asSource<T>(source: SourceOf<T> | Source<T>, onError: OnError): { readonly name: string; readonly spec: SourceSpec; readonly schema: Schema | null } {
+  if (typeof source === 'object' && source !== null) {
+    if ('toSource' in source) return { name: source.sourceName, ...source.toSource() };
+    if (typeof source.splits === 'function' && typeof source.open === 'function') {
+      const schema = source.schema ?? null;
+      return { name: source.name, spec: { kind: 'custom', source: source as Source<unknown>, schema, onError }, schema };
+    }
+    if ('toSink' in source) throw invalidArgument(`${String((source as { sinkName?: unknown }).sinkName)} is a sink, but flow.from needs a source. Give it to .to(...) of a stream.`);
+  }
+  throw invalidArgument(`flow.from needs a source, but got ${describeValue(source)}. Use files.lines(...), generate(...), collection(...), or an object with \`name\`, \`bounded\`, \`splits\` and \`open\`.`);
+}
+
+export function asSink<T>(sink: SinkOf<T> | Sink<T>, schema: Schema | null): { readonly name: string; readonly spec: SinkSpec } {
+  if (typeof sink === 'object' && sink !== null) {
+    if ('toSink' in sink) return { name: sink.sinkName, spec: sink.toSink(schema) };
+    if (typeof (sink as Sink<T>).open === 'function' && typeof (sink as Sink<T>).commit === 'function') {
+      return { name: (sink as Sink<T>).name, spec: { kind: 'custom', sink: sink as Sink<never> } };
+    }
+    if ('toSource' in sink) throw invalidArgument(`${String((sink as { sourceName?: unknown }).sourceName)} is a source, but .to needs a sink. Give it to flow.from(...).`);
+  }
+  throw invalidArgument(`.to needs a sink, but got ${describeValue(sink)}. Use files.jsonl('out'), collect(), print(), forEach(fn), or an object with \`name\`, \`open\` and \`commit\`.`);
+}
+
+/**
+ * For `onError`: malformed input records go to a sink, as `{ raw, reason, where }`.
+ *
+ * @example files.jsonl('visits/*.jsonl', Visit, { onError: deadLetter(files.jsonl('rejected')) })
+ */
+export function deadLetter(sink: SinkOf<MalformedRecord> | Sink<MalformedRecord>): OnError {
+  return { deadLetter: asSink(sink, MALFORMED_SCHEMA).spec };
+}
+
+const MALFORMED_SCHEMA: Schema = {
+  type: 'record',
+  fields: [
+    { name: 'raw', schema: { type: 'string' } },
+    { name: 'reason', schema: { type: 'string' } },
+    { name: 'where', schema: { type: 'string' } },
+  ],
+};
+
+/** @throws TidemarkError ERR_INVALID_ARG */
+export function requireOnError(value: OnError, where: string): OnError {
+  if (value === 'fail' || value === 'skip') return value;
+  if (typeof value === 'object' && value !== null && 'deadLetter' in value) return value;
+  throw invalidArgument(`onError of ${where} must be 'fail', 'skip' or deadLetter(sink), but it is ${describeValue(value)}.`);
+}

@@ -7,7 +7,7 @@ import type { JobHandle, RunOptions } from './main/handle.ts';
 export { job, type Builder, type Built, type JobFactory, type JobOptions } from './job/job.ts';
 export type { JobGraph } from './job/graph.ts';
 export { Flow, type FromOptions } from './job/flow.ts';
-export { Stream, type FunctionOptions, type KeyOptions, type ReuseOptions } from './job/stream.ts';
+export { Stream, type FunctionOptions, type KeyOptions, type ReuseOptions, type TypedOptions } from './job/stream.ts';
 export { KeyedStream, type AggregateOptions, type EmitOptions } from './job/keyed-stream.ts';
 export type { OperatorStream, SinkStream } from './job/operator-stream.ts';
 export type { FreeProcess, KeyedProcess, OpenContext, StateHandles } from './job/process-builder.ts';

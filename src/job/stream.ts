@@ -18,6 +18,11 @@ export interface FunctionOptions<U> extends ReuseOptions {
   readonly schema?: Type<U> | AnyType<U>;
 }
 
+/** With a type, it alone says what is emitted, and the function is checked against it. */
+export interface TypedOptions<U> extends FunctionOptions<U> {
+  readonly schema: Type<U> | AnyType<U>;
+}
+
 export interface ReuseOptions {
   /**
    * The function gets one object whose fields are read from the row at each access, reused for every record: faster where
@@ -40,6 +45,8 @@ export class Stream<T> extends OperatorStream {
    *
    * @example stream.map((visit) => ({ user: visit.user, seconds: visit.ms / 1000 }), { schema: Seconds })
    */
+  map<U>(fn: (value: T) => U, options?: ReuseOptions): Stream<U>;
+  map<U>(fn: (value: T) => NoInfer<U>, options: TypedOptions<U>): Stream<U>;
   map<U>(fn: (value: T) => U, options?: FunctionOptions<U>): Stream<U> {
     requireFunction(fn, 'The function of map');
     requireOptions(options, FUNCTION_OPTIONS, 'map');
@@ -66,6 +73,8 @@ export class Stream<T> extends OperatorStream {
    *
    * @example lines.flatMap((line) => line.split(' ').map((word) => ({ word })), { schema: Word })
    */
+  flatMap<U>(fn: (value: T) => Iterable<U> | undefined | void, options?: ReuseOptions): Stream<U>;
+  flatMap<U>(fn: (value: T) => Iterable<NoInfer<U>> | undefined | void, options: TypedOptions<U>): Stream<U>;
   flatMap<U>(fn: (value: T) => Iterable<U> | undefined | void, options?: FunctionOptions<U>): Stream<U> {
     requireFunction(fn, 'The function of flatMap');
     requireOptions(options, FUNCTION_OPTIONS, 'flatMap');

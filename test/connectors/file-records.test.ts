@@ -1,7 +1,8 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import * as fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { Schema } from '../../src/format/schema.ts';
+import { JsonMismatch, valueFromJson } from '../../src/format/schema-json.ts';
 import type { FileSourceSpec } from '../../src/job/source.ts';
 import { createSource } from '../../src/worker/connectors/source-runtime.ts';
 import { Collector, directoryWith, fileSpec, readAll, readReopening, sourceContext, temporaryDirectory } from './support.ts';
@@ -58,6 +59,112 @@ describe('jsonl', () => {
     expect(reasons[1]).toMatch(/^the line is not JSON: /);
     expect(reasons[2]).toMatch(/^field 'ms' is missing; it must be an integer/);
     expect(reasons[3]).toBe('the record must be an object, but it is an array of 0');
+  });
+});
+
+describe('jsonl of a schema, read from its bytes', () => {
+  const schema = record({
+    s: { type: 'string' },
+    i: { type: 'i32' },
+    n: { type: 'int' },
+    f: { type: 'f64' },
+    t: { type: 'timestamp' },
+    b: { type: 'boolean' },
+    e: { type: 'enum', values: ['a', 'ü'] },
+    o: optional({ type: 'f64' }),
+    l: optional({ type: 'list', of: record({ x: { type: 'i32' } }) }),
+    g: optional({ type: 'bigint' }),
+  });
+  const number = fc.oneof(
+    fc.integer(),
+    fc.maxSafeInteger(),
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.constantFrom(-0, 0.1, 1e21, 123456789012345680, 2 ** 31, 9e15, 1.5e-7),
+  );
+  const text = fc.oneof(
+    fc.constantFrom('a', 'ü', '', '"', '\\', '2024-01-01', '\ud800', '\n'),
+    fc.string({ unit: 'grapheme', maxLength: 5 }),
+  );
+  const value = fc.oneof(
+    number,
+    text,
+    fc.boolean(),
+    fc.constant(null),
+    fc.array(fc.record({ x: fc.integer(), y: text }), { maxLength: 2 }),
+  );
+  const good = fc.record(
+    {
+      s: text,
+      i: fc.integer(),
+      n: fc.maxSafeInteger(),
+      f: number,
+      t: fc.integer(),
+      b: fc.boolean(),
+      e: fc.constantFrom('a', 'ü'),
+      o: fc.option(number),
+      l: fc.option(fc.array(fc.record({ x: fc.integer(), y: value }), { maxLength: 2 })),
+      g: fc.option(fc.constantFrom('123', '-1')),
+      extra: value,
+    },
+    { requiredKeys: ['s', 'i', 'n', 'f', 't', 'b', 'e'] },
+  );
+  /** Mostly right; some with a field of another type, other white space, or a character put in, left out or changed. */
+  const line = fc
+    .tuple(
+      fc.oneof(
+        { weight: 3, arbitrary: good },
+        fc
+          .tuple(good, fc.constantFrom('s', 'i', 'n', 'f', 't', 'b', 'e', 'o', 'l', 'g'), value)
+          .map(([row, key, other]) => ({ ...row, [key]: other })),
+      ),
+      fc.boolean(),
+    )
+    .map(([row, spaced]) => (spaced ? JSON.stringify(row, null, 1).replaceAll('\n', '\t ') : JSON.stringify(row)))
+    .chain((json) =>
+      fc.oneof(
+        { weight: 2, arbitrary: fc.constant(json) },
+        fc
+          .tuple(
+            fc.nat(json.length),
+            fc.nat(2),
+            fc.constantFrom('"', ',', '{', '}', '[', ']', ':', '0', '-', '.', 'e', '\\', ' ', 'x', '\u0001', 'ü', ''),
+          )
+          .map(([at, removed, inserted]) => json.slice(0, at) + inserted + json.slice(at + removed)),
+      ),
+    );
+
+  it('gives what JSON.parse and the schema give, for right and wrong lines', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(line, { minLength: 1, maxLength: 30 }), async (lines) => {
+        const out = await readText(lines.join('\n'), { format: 'jsonl', schema });
+        const expected: unknown[] = [];
+        const wrong: number[] = [];
+        for (const [i, json] of lines.entries()) {
+          try {
+            const read = json.trim() === '' ? undefined : valueFromJson(schema, JSON.parse(Buffer.from(json).toString()));
+            if (read instanceof JsonMismatch) wrong.push(i + 1);
+            else if (read !== undefined) expected.push(read);
+          } catch {
+            wrong.push(i + 1);
+          }
+        }
+        expect(out.records).toEqual(expected);
+        expect(out.malformedRecords.map(({ where }) => where)).toEqual(wrong.map((number_) => `input:${number_}`));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it('does so without JSON.parse where nothing is unusual', async () => {
+    const parse = vi.spyOn(JSON, 'parse');
+    const row = '{"s":"ü x","i":-5,"n":12345678901,"f":-1.25e3,"t":0,"b":true,"e":"a","extra":"left out"}';
+    const before = parse.mock.calls.length;
+    const out = await readText(row, { format: 'jsonl', schema });
+    expect(parse.mock.calls.length).toBe(before);
+    parse.mockRestore();
+    expect(out.records).toEqual([
+      { s: 'ü x', i: -5, n: 12_345_678_901, f: -1250, t: 0, b: true, e: 'a', o: undefined, l: undefined, g: undefined },
+    ]);
   });
 });
 

@@ -6,6 +6,7 @@
  * anything that is not JSON) it leaves to JSON.parse, which is the definition, and which finds the words for what is wrong.
  */
 import type { FieldSchema, Schema } from '../../../format/schema.ts';
+import { MAX_TIMESTAMP_MS } from '../../../format/schema-check.ts';
 import { JsonMismatch, valueFromJson } from '../../../format/schema-json.ts';
 import { compileRecordBuilder, type RecordBuilder } from '../record-builder.ts';
 import type { TextFile } from './text-file.ts';
@@ -33,8 +34,9 @@ const READ_STRING = 1;
 const READ_NUMBER = 2;
 const READ_INTEGER = 3;
 const READ_I32 = 4;
-const READ_BOOLEAN = 5;
-const READ_ENUM = 6;
+const READ_TIMESTAMP = 5;
+const READ_BOOLEAN = 6;
+const READ_ENUM = 7;
 
 interface Field {
   /** Bytes of the name in quotes. */
@@ -146,6 +148,10 @@ export class JsonScanner {
       case READ_I32: {
         const value = this.#number();
         return typeof value === 'number' && (value | 0) === value ? value : UNSURE;
+      }
+      case READ_TIMESTAMP: {
+        const value = this.#number();
+        return typeof value === 'number' && Math.abs(value) <= MAX_TIMESTAMP_MS ? value : UNSURE;
       }
       case READ_BOOLEAN:
         if (this.#matches(TRUE)) return true;
@@ -323,8 +329,9 @@ function howToRead(schema: Schema): number {
     case 'string':
       return READ_STRING;
     case 'f64':
+      return READ_NUMBER;
     case 'timestamp':
-      return schema.type === 'f64' ? READ_NUMBER : READ_INTEGER;
+      return READ_TIMESTAMP;
     case 'int':
       return READ_INTEGER;
     case 'i32':

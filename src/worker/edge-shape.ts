@@ -52,7 +52,7 @@ function describeKey(node: KeyByNode, schema: Schema | null, input: Schema | nul
     const select = combine?.keyOf ?? selectFields(fields);
     return { edgeKey: { kind: 'function', select, codec: keyCodec }, keyCodec };
   }
-  const keyCodec = createKeyCodec(null);
+  const keyCodec = createKeyCodec(node.key.schema === undefined || node.key.schema === null ? null : [node.key.schema]);
   const select = combine?.keyOf ?? (node.key.select as (value: unknown) => unknown);
   return { edgeKey: { kind: 'function', select, codec: keyCodec }, keyCodec };
 }

@@ -34,6 +34,7 @@ const Duplicate = t.record({ left: t.string, right: t.string, similarity: t.f64,
 /** A section itself, or a visitor to it. */
 const AtLeft = t.record({ id: t.string, shingles: t.optional(t.bytes), right: t.optional(t.string) });
 const AtRight = t.record({ id: t.string, shingles: t.bytes, left: t.optional(t.string) });
+type Arrival = t.infer<typeof AtRight>;
 
 export default job(
   'near-duplicates',
@@ -44,6 +45,8 @@ export default job(
       .name('cut into sections');
 
     const pairs = sections
+      // A file of many sections is one record, read in one place; the expensive part goes to all subtasks alike.
+      .rebalance()
       .flatMap(({ id, shingles }) => bandsOf(shingles).map((band) => ({ band, id })), { schema: Bucket })
       .name('MinHash')
       .keyBy('band')
@@ -85,14 +88,14 @@ export default job(
       .uid('left');
 
     sections
-      .map(({ id, shingles }) => ({ id, shingles }), { schema: AtRight })
+      .map(({ id, shingles }): Arrival => ({ id, shingles }), { schema: AtRight })
       .union(visitors)
       .keyBy('id')
       .process(
         {
           state: { shingles: value(t.bytes), waiting: list(AtRight) },
           onRecord(arrival, { state, emit }) {
-            const compare = (visitor: typeof arrival, own: Uint8Array): void => {
+            const compare = (visitor: Arrival, own: Uint8Array): void => {
               const { similarity, shared } = resemblance(visitor.shingles, own);
               if (similarity >= THRESHOLD) emit({ left: visitor.left ?? '', right: visitor.id, similarity, shared });
             };

@@ -58,13 +58,13 @@ function report() {
       .slice(0, SHOWN)
       .map(({ similarity, left, right }) => `  ${(similarity * 100).toFixed(2).padStart(6)} %  ${left}\n            ${right}`),
     '',
-    'checkpoint      new bytes   referenced bytes   took',
+    'checkpoint      new bytes   referenced bytes       took',
     ...checkpoints.map(({ checkpointId, sizes, durationMs }) =>
       [
         String(checkpointId).padStart(10),
         grouped(sizes.newBytes).padStart(15),
         grouped(sizes.referencedBytes).padStart(19),
-        `${Math.round(durationMs)} ms`.padStart(7),
+        `${Math.round(durationMs)} ms`.padStart(11),
       ].join(''),
     ),
     '',

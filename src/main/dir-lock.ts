@@ -26,8 +26,8 @@ export interface DirectoryLock {
 
 export interface LockOptions {
   /**
-   * How long to wait for an owner to go. A runtime whose supervisor was killed ends a moment later; a resume that
-   * follows at once must not fail for that. Default 2000.
+   * How long to wait for an owner that does not answer. A runtime whose supervisor was killed ends a moment later, and a
+   * resume that follows at once must not fail for that; an owner that answers twice is there to stay. Default 5000.
    */
   readonly waitMs?: number;
   /** How to lock; default by platform. */
@@ -40,6 +40,8 @@ interface Owner {
 }
 
 const POLL_MS = 20;
+/** Between two questions to an owner: long enough for one whose supervisor is gone to notice that. */
+const SECOND_QUESTION_MS = 100;
 
 /**
  * Takes the lock of an existing directory.
@@ -50,7 +52,8 @@ export async function lockDirectory(path: string, options: LockOptions = {}): Pr
   const name = lockName(path);
   const inKernel =
     (options.mechanism ?? (process.platform === 'linux' || process.platform === 'win32' ? 'kernel' : 'file')) === 'kernel';
-  const deadline = performance.now() + (options.waitMs ?? 2_000);
+  let answers = 0;
+  const deadline = performance.now() + (options.waitMs ?? 5_000);
   for (;;) {
     const server = createServer((socket) => {
       socket.on('error', () => socket.destroy());
@@ -62,17 +65,18 @@ export async function lockDirectory(path: string, options: LockOptions = {}): Pr
       server.unref();
       return { release: () => new Promise((done) => server.close(() => done())) };
     }
-    if (performance.now() >= deadline)
-      throw lockedError(path, await askOwner(inKernel ? kernelAddress(name) : ownerAddress(name)));
-    await sleep(POLL_MS);
+    const owner = await askOwner(inKernel ? kernelAddress(name) : ownerAddress(name));
+    if (owner !== undefined) answers++;
+    if (answers === 2 || performance.now() >= deadline) throw lockedError(path, owner);
+    await sleep(owner === undefined ? POLL_MS : SECOND_QUESTION_MS);
   }
 }
 
 function lockedError(path: string, owner: Owner | undefined): TidemarkError {
-  const who = owner === undefined ? 'Another process' : `Process ${owner.pid} on ${owner.host}`;
+  const who = owner === undefined ? 'a process that does not answer; it may be stopped' : `process ${owner.pid} on ${owner.host}`;
   return new TidemarkError(
     'ERR_DIR_LOCKED',
-    `${who} owns the directory ${path}. Stop that job first (\`tidemark list\` shows the jobs that run), or use another directory.`,
+    `The directory ${path} belongs to a running job (${who}). End that job first (\`tidemark list\` shows what runs), or use another directory.`,
     { facts: { path, pid: owner?.pid, host: owner?.host } },
   );
 }

@@ -75,3 +75,22 @@ describe.each(['kernel', 'file'] as const)('directory lock (%s)', (mechanism) =>
 test('directory lock: a path that is no directory is ERR_CHECKPOINT_DIR', async () => {
   await expect(lockDirectory(join(root, 'none'))).rejects.toMatchObject({ code: 'ERR_CHECKPOINT_DIR' });
 });
+
+test('directory lock: an owner that answers is there to stay, so nobody waits for it', async () => {
+  const directory = join(root, 'job');
+  await holderOf(directory, 'kernel');
+  const before = performance.now();
+  await expect(lockDirectory(directory, { waitMs: 60_000 })).rejects.toMatchObject({ code: 'ERR_DIR_LOCKED' });
+  expect(performance.now() - before).toBeLessThan(10_000);
+});
+
+test('directory lock: an owner that stands still is waited for, and then said not to answer', async () => {
+  const directory = join(root, 'job');
+  const holder = await holderOf(directory, 'kernel');
+  holder.kill('SIGSTOP');
+  await expect(lockDirectory(directory, { waitMs: 10 })).rejects.toMatchObject({
+    code: 'ERR_DIR_LOCKED',
+    message: expect.stringContaining('does not answer'),
+  });
+  holder.kill('SIGKILL');
+});

@@ -160,6 +160,34 @@ describe('value state', () => {
   });
 });
 
+describe('state map', () => {
+  it('isMutable says when upsert would find the entry in place', () => {
+    const step = fc.record({
+      op: fc.constantFrom('upsert' as const, 'mark' as const),
+      key: anyKey,
+      length: fc.constantFrom(0, 8, 16),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const codec = createKeyCodec([{ type: 'string' }]);
+        const { ref } = new CurrentKey();
+        const map = createStateMap({ limitBytes: 1 << 20, epoch: 1, label: 'state' });
+        let epoch = 1;
+        for (const { op, key, length } of steps) {
+          if (op === 'mark') {
+            map.mark(++epoch);
+            continue;
+          }
+          codec.encode(key, ref);
+          const found = map.find(ref.hash, ref.memory, ref.at, ref.length);
+          const mutable = found !== 0 && map.isMutable(found, length);
+          expect(map.upsert(ref.hash, ref.memory, ref.at, ref.length, length) === found).toBe(mutable);
+        }
+      }),
+    );
+  });
+});
+
 describe('list state', () => {
   const lists: readonly { readonly name: string; readonly schema: Schema | null; readonly elements: fc.Arbitrary<unknown> }[] = [
     { name: 'i32', schema: { type: 'i32' }, elements: fc.integer() },

@@ -77,8 +77,8 @@ export function accumulatorLayout(outputs: Readonly<Record<string, BuiltInAggreg
 }
 
 // The loops below run once per record and slot. `at[i]` is the f64 index of the accumulator of the i-th record of a chunk;
-// several may be the same, so each loop must go through the records in order. Measured over 2^20 keys of one i32,
-// probing and counting together take 55 ns a record, of which these loops are 3 ns a slot.
+// several may be the same, so each loop must go through the records in order. Measured over 2^20
+// keys of one i32: 60 ns a record for counting, nearly all of it cache misses, and 5 ns for each slot more.
 
 /** Counts records; `fresh[i]` is 1 when the i-th is the first of its key. */
 export function countRecords(f64: Float64Array, at: Uint32Array, from: number, to: number, fresh: Uint8Array): void {

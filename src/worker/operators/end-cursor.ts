@@ -39,8 +39,8 @@ export interface DoneInterval {
 export const END_STATE = '$end';
 
 /**
- * Entries in a window, about: a window costs a pass over all addresses (5 ns each) and 100 ns for each key in it, and
- * holds its keys in the heap.
+ * Entries in a window, about. A window costs a pass over the addresses of all entries, and holds its keys in the heap. With
+ * 2^20 keys everything together, sorting to emitted result, takes 1 microsecond a key.
  */
 const WINDOW_ENTRIES = 1 << 19;
 /** Most entries that the packing of hash and number into one f64 allows: 53 bits less 32 of the hash. */

@@ -152,6 +152,10 @@ class LogStateMap implements StateMap {
     return this.upsert(hash, from, at, length, valueLength);
   }
 
+  isMutable(address: number, valueLength: number): boolean {
+    return this.#log[address * 2 + EPOCH] === this.#ctl[CURRENT_EPOCH] && storedValueLength(this.#log, address) === valueLength;
+  }
+
   delete(hash: number, from: Memory, at: number, length: number): boolean {
     const slot = this.#search(this.#indexHash(hash, from, at, length), from.i32, wordOf(at), length);
     const address = this.#slots[slot * 2 + 1];

@@ -57,6 +57,11 @@ export interface StateMap {
    */
   upsert(hash: number, from: Memory, at: number, length: number, valueLength: number): number;
   readonly created: boolean;
+  /**
+   * May the value of the entry at `address`, as `find` gave it, be written in place? True when the entry is of this epoch and its
+   * value has `valueLength` bytes: then `upsert` would return the same address, after another probe.
+   */
+  isMutable(address: number, valueLength: number): boolean;
   /** Removes a key (a tombstone is left for the next checkpoint). True when it was there. */
   delete(hash: number, from: Memory, at: number, length: number): boolean;
 

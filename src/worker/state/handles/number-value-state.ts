@@ -2,7 +2,8 @@
  * Value state of numbers and booleans: the row of such a schema is one slot at offset 0 (layout in `format/row-codec.ts`),
  * so it is read and written in the log itself, without codec, copy or allocation.
  *
- * `update` on plain objects, 2^16 keys, one thread: about 20 M/s, the probe being most of it.
+ * A record of `process` with one `update`, everything included, takes 117 ns on objects and 96 ns on row views with 2^16 keys,
+ * 177 and 162 ns with 2^20.
  */
 import type { Codec } from '../../../format/codec.ts';
 import { Memory } from '../../../format/memory.ts';
@@ -43,12 +44,13 @@ class Slot {
 
   /** Address of an entry that may be written. */
   upsert(): number {
-    if (!this.#mutable || this.#version !== this.#key.version) {
+    const found = this.find();
+    if (this.#mutable) return found;
+    if (found === 0 || !this.map.isMutable(found, ROW_BYTES)) {
       const { ref } = this.#key;
       this.#address = this.map.upsert(ref.hash, ref.memory, ref.at, ref.length, ROW_BYTES);
-      this.#version = this.#key.version;
-      this.#mutable = true;
     }
+    this.#mutable = true;
     return this.#address;
   }
 

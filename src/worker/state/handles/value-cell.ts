@@ -38,9 +38,11 @@ export class ValueCell {
 
   write(value: unknown): void {
     const length = this.#scratch.encode(this.#codec, value);
-    const { ref } = this.#key;
-    this.#address = this.#map.upsert(ref.hash, ref.memory, ref.at, ref.length, length);
-    this.#version = this.#key.version;
+    const found = this.address;
+    if (found === 0 || !this.#map.isMutable(found, length)) {
+      const { ref } = this.#key;
+      this.#address = this.#map.upsert(ref.hash, ref.memory, ref.at, ref.length, length);
+    }
     this.#scratch.store(this.#map, this.#address, length);
   }
 

@@ -1,12 +1,15 @@
-/** Byte ranges between memories: copy, compare. For the short keys and values of the hot paths, where a native call costs more than the bytes. */
+/**
+ * Byte ranges between memories: copy, compare. For the short keys and values of the hot paths, where a native call
+ * costs more than the bytes.
+ */
 import { wordOf, type Memory } from './memory.ts';
 
 /** From here on `Uint8Array.set` (about 60 ns for the call and the view) beats a loop. */
 const NATIVE_COPY_BYTES = 192;
 
 /**
- * Copies `length` bytes; word by word where both sides are multiples of 4. Offsets may exceed 2^32. Memories must differ
- * or the ranges must not overlap.
+ * Copies `length` bytes; word by word where both sides are multiples of 4. Offsets may exceed 2^32. Memories must
+ * differ or the ranges must not overlap.
  */
 export function copyBytes(from: Memory, at: number, to: Memory, toAt: number, length: number): void {
   if (length >= NATIVE_COPY_BYTES) {

@@ -14,8 +14,24 @@ const MAX_LIST = 16 * 1024 * 1024;
 /** @param value  the parsed first line, of format 1 */
 export function manifestOf(check: Validator, value: unknown): Manifest {
   const root = check.fields(value, '', [
-    'format', 'kind', 'savepointFormat', 'jobId', 'jobName', 'checkpointId', 'parent', 'triggeredAt', 'completedAt', 'trigger', 'incremental',
-    'tidemarkVersion', 'operators', 'stages', 'counters', 'sizes', 'durationMs', 'config',
+    'format',
+    'kind',
+    'savepointFormat',
+    'jobId',
+    'jobName',
+    'checkpointId',
+    'parent',
+    'triggeredAt',
+    'completedAt',
+    'trigger',
+    'incremental',
+    'tidemarkVersion',
+    'operators',
+    'stages',
+    'counters',
+    'sizes',
+    'durationMs',
+    'config',
   ]);
   const sizes = check.fields(root.sizes, 'sizes', ['newBytes', 'referencedBytes', 'liveBytes', 'files']);
   const manifest: Manifest = {
@@ -43,14 +59,18 @@ export function manifestOf(check: Validator, value: unknown): Manifest {
     durationMs: check.amount(root.durationMs, 'durationMs'),
     config: check.dictionary(root.config, 'config', (v) => check.json(v)),
   };
-  if ((manifest.kind === 'savepoint') !== (manifest.savepointFormat !== null)) check.fail('savepointFormat', `${manifest.savepointFormat} for a ${manifest.kind}`);
+  if ((manifest.kind === 'savepoint') !== (manifest.savepointFormat !== null))
+    check.fail('savepointFormat', `${manifest.savepointFormat} for a ${manifest.kind}`);
   checkAgreement(check, manifest);
   return manifest;
 }
 
 function parent(check: Validator, value: unknown, where: string): Manifest['parent'] {
   const { jobId, checkpointId } = check.fields(value, where, ['jobId', 'checkpointId']);
-  return { jobId: check.pattern(jobId, `${where}.jobId`, HASH_PATTERN, '32 hex digits'), checkpointId: check.integer(checkpointId, `${where}.checkpointId`, 1) };
+  return {
+    jobId: check.pattern(jobId, `${where}.jobId`, HASH_PATTERN, '32 hex digits'),
+    checkpointId: check.integer(checkpointId, `${where}.checkpointId`, 1),
+  };
 }
 
 function operator(check: Validator, value: unknown, where: string): OperatorInfo {
@@ -83,23 +103,42 @@ function stage(check: Validator, value: unknown, where: string): StageInfo {
   const fields = check.fields(value, where, ['operators', 'parallelism', 'maxParallelism', 'subtasks']);
   const maxParallelism = check.integer(fields.maxParallelism, `${where}.maxParallelism`, 1, MAX_PARALLELISM_LIMIT);
   const parallelism = check.integer(fields.parallelism, `${where}.parallelism`, 1, maxParallelism);
-  const subtasks = check.list(fields.subtasks, `${where}.subtasks`, MAX_PARALLELISM_LIMIT, (v, at) => subtask(check, v, at, maxParallelism));
-  if (subtasks.length !== parallelism) check.fail(`${where}.subtasks`, `${subtasks.length} subtasks at parallelism ${parallelism}`);
+  const subtasks = check.list(fields.subtasks, `${where}.subtasks`, MAX_PARALLELISM_LIMIT, (v, at) =>
+    subtask(check, v, at, maxParallelism),
+  );
+  if (subtasks.length !== parallelism)
+    check.fail(`${where}.subtasks`, `${subtasks.length} subtasks at parallelism ${parallelism}`);
   subtasks.forEach((s, i) => {
     if (s.subtask !== i) check.fail(`${where}.subtasks[${i}].subtask`, `${s.subtask} stands in place ${i}`);
   });
-  return { operators: check.list(fields.operators, `${where}.operators`, MAX_OPERATORS, (v, at) => check.text(v, at)), parallelism, maxParallelism, subtasks };
+  return {
+    operators: check.list(fields.operators, `${where}.operators`, MAX_OPERATORS, (v, at) => check.text(v, at)),
+    parallelism,
+    maxParallelism,
+    subtasks,
+  };
 }
 
 function subtask(check: Validator, value: unknown, where: string, maxParallelism: number): SubtaskInfo {
-  const fields = check.fields(value, where, ['subtask', 'keyGroups', 'finished', 'tables', 'operatorState', 'committables', 'statistics']);
+  const fields = check.fields(value, where, [
+    'subtask',
+    'keyGroups',
+    'finished',
+    'tables',
+    'operatorState',
+    'committables',
+    'statistics',
+  ]);
   const jsonList = (v: unknown, at: string) => check.list(v, at, MAX_LIST, (element) => check.json(element));
   return {
     subtask: check.integer(fields.subtask, `${where}.subtask`, 0, MAX_PARALLELISM_LIMIT - 1),
     keyGroups: check.nullable(fields.keyGroups, `${where}.keyGroups`, (v, at) => {
       const range = check.fields(v, at, ['start', 'end']);
       // An empty range has its end below its start.
-      return { start: check.integer(range.start, `${at}.start`, 0, maxParallelism), end: check.integer(range.end, `${at}.end`, -1, maxParallelism - 1) };
+      return {
+        start: check.integer(range.start, `${at}.start`, 0, maxParallelism),
+        end: check.integer(range.end, `${at}.end`, -1, maxParallelism - 1),
+      };
     }),
     finished: check.boolean(fields.finished, `${where}.finished`),
     tables: check.list(fields.tables, `${where}.tables`, MAX_TABLES, (v, at) => table(check, v, at)),
@@ -111,7 +150,14 @@ function subtask(check: Validator, value: unknown, where: string, maxParallelism
 
 function table(check: Validator, value: unknown, where: string): TableRef {
   const clipped = Object.hasOwn(check.object(value, where), 'clip');
-  const fields = check.fields(value, where, ['hash', 'sizeBytes', 'entries', 'tombstones', 'createdBy', ...(clipped ? (['clip'] as const) : [])]);
+  const fields = check.fields(value, where, [
+    'hash',
+    'sizeBytes',
+    'entries',
+    'tombstones',
+    'createdBy',
+    ...(clipped ? (['clip'] as const) : []),
+  ]);
   const entries = check.integer(fields.entries, `${where}.entries`, 1);
   return {
     hash: check.pattern(fields.hash, `${where}.hash`, HASH_PATTERN, '32 hex digits'),
@@ -130,7 +176,15 @@ function clip(check: Validator, value: unknown, where: string): readonly [number
 }
 
 function statistics(check: Validator, value: unknown, where: string): SubtaskStatistics {
-  const fields = check.fields(value, where, ['syncMs', 'asyncMs', 'alignmentMs', 'startDelayMs', 'newBytes', 'liveBytes', 'changedEntries']);
+  const fields = check.fields(value, where, [
+    'syncMs',
+    'asyncMs',
+    'alignmentMs',
+    'startDelayMs',
+    'newBytes',
+    'liveBytes',
+    'changedEntries',
+  ]);
   return {
     syncMs: check.amount(fields.syncMs, `${where}.syncMs`),
     asyncMs: check.amount(fields.asyncMs, `${where}.asyncMs`),
@@ -153,7 +207,8 @@ function checkAgreement(check: Validator, manifest: Manifest): void {
   });
   const sizes = new Map<string, number>();
   manifest.stages.forEach((stageInfo, i) => {
-    for (const uid of stageInfo.operators) if (!uids.has(uid)) check.fail(`stages[${i}].operators`, `no operator ${JSON.stringify(uid)}`);
+    for (const uid of stageInfo.operators)
+      if (!uids.has(uid)) check.fail(`stages[${i}].operators`, `no operator ${JSON.stringify(uid)}`);
     for (const subtaskInfo of stageInfo.subtasks) {
       for (const { hash, sizeBytes } of subtaskInfo.tables) {
         if ((sizes.get(hash) ?? sizeBytes) !== sizeBytes) check.fail(`stages[${i}]`, `table ${hash} with two sizes`);

@@ -6,11 +6,13 @@
  * sha256 <64 lower-case hex digits>       of the first line with its line feed
  * ```
  *
- * So it can be checked without our program: `head -n 1 _metadata | sha256sum`. In every future format the first line is an object with a number `format`, and the
- * last line is as above. A manifest holds no paths: it names tables by content hash, and `snapshot/paths.ts` alone makes file names of them.
+ * So it can be checked without our program: `head -n 1 _metadata | sha256sum`. In every future format the first line is
+ * an object with a number `format`, and the last line is as above. A manifest holds no paths: it names tables by
+ * content hash, and `snapshot/paths.ts` alone makes file names of them.
  *
- * Reading is strict: a missing, an unknown or an ill-typed field is ERR_MANIFEST_CORRUPT with its place. Dictionaries come without prototype.
- * Types here; what may stand where is in `manifest-fields.ts`. Golden: test/golden/manifest.v1.txt
+ * Reading is strict: a missing, an unknown or an ill-typed field is ERR_MANIFEST_CORRUPT with its place. Dictionaries
+ * come without prototype. Types here; what may stand where is in `manifest-fields.ts`. Golden:
+ * test/golden/manifest.v1.txt
  */
 import { createHash } from 'node:crypto';
 import { assert } from './assert.ts';
@@ -31,9 +33,9 @@ export interface TableRef {
   /** Checkpoint that wrote it. */
   readonly createdBy: number;
   /**
-   * Only entries whose key hash lies in this range (first and last, inclusive, unsigned 32 bits) count; absent: all. After
-   * rescaling, several subtasks name one table, each for its own part; and a part that one of them has merged or deleted from
-   * must not come back through the table as another names it.
+   * Only entries whose key hash lies in this range (first and last, inclusive, unsigned 32 bits) count; absent: all.
+   * After rescaling, several subtasks name one table, each for its own part; and a part that one of them has merged or
+   * deleted from must not come back through the table as another names it.
    */
   readonly clip?: readonly [number, number];
 }
@@ -87,7 +89,9 @@ export interface OperatorInfo {
   readonly name: string;
   readonly kind: string;
   readonly maxParallelism: number;
-  /** Section number of each keyed state inside the tables of this operator's stage is the tables' own: by (uid, name). */
+  /**
+   * Section number of each keyed state inside the tables of this operator's stage is the tables' own: by (uid, name).
+   */
   readonly keyedStates: readonly KeyedStateInfo[];
 }
 
@@ -109,7 +113,12 @@ export interface Manifest {
   readonly operators: readonly OperatorInfo[];
   readonly stages: readonly StageInfo[];
   readonly counters: Readonly<Record<string, number>>;
-  readonly sizes: { readonly newBytes: number; readonly referencedBytes: number; readonly liveBytes: number; readonly files: number };
+  readonly sizes: {
+    readonly newBytes: number;
+    readonly referencedBytes: number;
+    readonly liveBytes: number;
+    readonly files: number;
+  };
   readonly durationMs: number;
   readonly config: Readonly<Record<string, JsonValue>>;
 }
@@ -140,18 +149,28 @@ export function encodeManifest(manifest: Manifest): Buffer {
 export function decodeManifest(bytes: Uint8Array, path: string): Manifest {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const lineLength = buffer.length - CHECKSUM_LINE_BYTES;
-  if (lineLength < 3 || buffer[lineLength - 1] !== LINE_FEED) throw manifestCorrupt(path, Math.max(0, lineLength - 1), `${buffer.length} bytes are not a line of JSON and a line with its checksum`);
+  if (lineLength < 3 || buffer[lineLength - 1] !== LINE_FEED)
+    throw manifestCorrupt(
+      path,
+      Math.max(0, lineLength - 1),
+      `${buffer.length} bytes are not a line of JSON and a line with its checksum`,
+    );
   const line = buffer.subarray(0, lineLength);
-  if (buffer.toString('latin1', lineLength) !== checksumLine(line)) throw manifestCorrupt(path, lineLength, 'the checksum in the last line does not match the first');
+  if (buffer.toString('latin1', lineLength) !== checksumLine(line))
+    throw manifestCorrupt(path, lineLength, 'the checksum in the last line does not match the first');
   const check = new Validator((where, detail) => {
     throw manifestCorrupt(path, 0, `${where === '' ? '' : `${where}: `}${detail}`);
   });
   const root = check.object(check.parse(line.toString('utf8')), '');
   const format = check.integer(root['format'], 'format', 1);
   if (format > MANIFEST_FORMAT) {
-    throw new TidemarkError('ERR_FORMAT_UNSUPPORTED', `Manifest ${path} has format ${format}; this version reads formats up to ${MANIFEST_FORMAT}. Use the version of Tidemark that wrote it, or a newer one.`, {
-      facts: { path, format, newestRead: MANIFEST_FORMAT },
-    });
+    throw new TidemarkError(
+      'ERR_FORMAT_UNSUPPORTED',
+      `Manifest ${path} has format ${format}; this version reads formats up to ${MANIFEST_FORMAT}. Use the version of Tidemark that wrote it, or a newer one.`,
+      {
+        facts: { path, format, newestRead: MANIFEST_FORMAT },
+      },
+    );
   }
   return manifestOf(check, root);
 }
@@ -159,7 +178,8 @@ export function decodeManifest(bytes: Uint8Array, path: string): Manifest {
 /** All tables of a checkpoint by hash. A table may stand in several places. */
 export function tablesOf(manifest: Manifest): Map<string, TableRef> {
   const tables = new Map<string, TableRef>();
-  for (const stage of manifest.stages) for (const subtask of stage.subtasks) for (const table of subtask.tables) tables.set(table.hash, table);
+  for (const stage of manifest.stages)
+    for (const subtask of stage.subtasks) for (const table of subtask.tables) tables.set(table.hash, table);
   return tables;
 }
 

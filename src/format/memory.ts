@@ -46,8 +46,9 @@ export function align8(n: number): number {
 }
 
 /**
- * Index of the 32-bit word at a byte offset, which is a multiple of 4 below 2^34. `at >>> 2` is wrong from 2^32 on. Sums of word indexes are
- * written `(word + i) >>> 0`: V8 then computes them in 32 bits; as doubles they cost four times as much in a loop over a few words.
+ * Index of the 32-bit word at a byte offset, which is a multiple of 4 below 2^34. `at >>> 2` is wrong from 2^32 on.
+ * Sums of word indexes are written `(word + i) >>> 0`: V8 then computes them in 32 bits; as doubles they cost four
+ * times as much in a loop over a few words.
  */
 export function wordOf(at: number): number {
   return (at / 4) >>> 0;

@@ -1,6 +1,6 @@
 /**
- * Validation of JSON that comes from a file. Hand-written and small: every value is checked for type and bounds before it is
- * used, and the first violation is reported with its place ("stages[0].subtasks[3].tables[1].hash").
+ * Validation of JSON that comes from a file. Hand-written and small: every value is checked for type and bounds before
+ * it is used, and the first violation is reported with its place ("stages[0].subtasks[3].tables[1].hash").
  */
 import type { JsonValue } from './json.ts';
 import type { FieldSchema, Schema } from './schema.ts';
@@ -31,16 +31,20 @@ export class Validator {
     }
   }
 
-  /** An object with exactly these fields. Only own properties are returned, so a name like `__proto__` reaches nothing. */
+  /**
+   * An object with exactly these fields. Only own properties are returned, so a name like `__proto__` reaches nothing.
+   */
   fields<K extends string>(value: unknown, where: string, names: readonly K[]): { readonly [name in K]: unknown } {
     const object = this.object(value, where);
     for (const name of names) if (!Object.hasOwn(object, name)) this.fail(where, `field ${name} is missing`);
-    for (const name of Object.keys(object)) if (!(names as readonly string[]).includes(name)) this.fail(where, `unknown field ${quote(name)}`);
+    for (const name of Object.keys(object))
+      if (!(names as readonly string[]).includes(name)) this.fail(where, `unknown field ${quote(name)}`);
     return object as { readonly [name in K]: unknown };
   }
 
   object(value: unknown, where: string): { readonly [key: string]: unknown } {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) this.fail(where, `expected an object, found ${describe(value)}`);
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      this.fail(where, `expected an object, found ${describe(value)}`);
     return value as { readonly [key: string]: unknown };
   }
 
@@ -54,14 +58,14 @@ export class Validator {
 
   list<T>(value: unknown, where: string, maxLength: number, decode: (value: unknown, where: string) => T): T[] {
     if (!Array.isArray(value)) this.fail(where, `expected a list, found ${describe(value)}`);
-    const list = value as unknown[];
+    const list: unknown[] = value;
     if (list.length > maxLength) this.fail(where, `${list.length} elements, at most ${maxLength} are allowed`);
     return list.map((element, i) => decode(element, `${where}[${i}]`));
   }
 
   text(value: unknown, where: string, maxLength = MAX_NAME_LENGTH): string {
     if (typeof value !== 'string') this.fail(where, `expected a string, found ${describe(value)}`);
-    const text = value as string;
+    const text = value;
     if (text.length > maxLength) this.fail(where, `a string of ${text.length} characters, at most ${maxLength} are allowed`);
     return text;
   }
@@ -73,25 +77,28 @@ export class Validator {
   }
 
   integer(value: unknown, where: string, min = 0, max = Number.MAX_SAFE_INTEGER): number {
-    if (typeof value !== 'number' || !Number.isSafeInteger(value)) this.fail(where, `expected an integer, found ${describe(value)}`);
-    const number = value as number;
+    if (typeof value !== 'number' || !Number.isSafeInteger(value))
+      this.fail(where, `expected an integer, found ${describe(value)}`);
+    const number = value;
     if (number < min || number > max) this.fail(where, `${number} is not within ${min} and ${max}`);
     return number;
   }
 
   /** A finite number, not negative: durations. */
   amount(value: unknown, where: string): number {
-    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) this.fail(where, `expected a number that is not negative, found ${describe(value)}`);
-    return value as number;
+    if (typeof value !== 'number' || !Number.isFinite(value) || value < 0)
+      this.fail(where, `expected a number that is not negative, found ${describe(value)}`);
+    return value;
   }
 
   boolean(value: unknown, where: string): boolean {
     if (typeof value !== 'boolean') this.fail(where, `expected true or false, found ${describe(value)}`);
-    return value as boolean;
+    return value;
   }
 
   oneOf<const T extends string | null>(value: unknown, where: string, choices: readonly T[]): T {
-    if (!choices.includes(value as T)) this.fail(where, `expected one of ${choices.map(String).join(', ')}, found ${describe(value)}`);
+    if (!choices.includes(value as T))
+      this.fail(where, `expected one of ${choices.map(String).join(', ')}, found ${describe(value)}`);
     return value as T;
   }
 
@@ -123,8 +130,15 @@ export class Validator {
 
   #field(value: unknown, where: string, depth: number): FieldSchema {
     const hasDefault = Object.hasOwn(this.object(value, where), 'default');
-    const field = this.fields(value, where, hasDefault ? ['name', 'schema', 'default'] : ['name', 'schema']) as { name: unknown; schema: unknown; default?: unknown };
-    const decoded = { name: this.text(field.name, `${where}.name`), schema: this.schema(field.schema, `${where}.schema`, depth + 1) };
+    const field = this.fields(value, where, hasDefault ? ['name', 'schema', 'default'] : ['name', 'schema']) as {
+      name: unknown;
+      schema: unknown;
+      default?: unknown;
+    };
+    const decoded = {
+      name: this.text(field.name, `${where}.name`),
+      schema: this.schema(field.schema, `${where}.schema`, depth + 1),
+    };
     return hasDefault ? { ...decoded, default: this.json(field.default) } : decoded;
   }
 
@@ -138,7 +152,7 @@ function describe(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'an object';
   if (value === undefined) return 'nothing';
-  return quote(String(value));
+  return typeof value === 'string' ? quote(value) : JSON.stringify(value);
 }
 
 /** At most 64 characters of text from a file, escaped: messages go to terminals and logs. */

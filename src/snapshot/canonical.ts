@@ -1,6 +1,7 @@
 /**
- * The canonical content of a savepoint: one table with one section for each (uid, state), sorted by both, and in it all live entries
- * of all subtasks sorted by (hash, key). Byte for byte the same for the same state, whatever the parallelism or history.
+ * The canonical content of a savepoint: one table with one section for each (uid, state), sorted by both, and in it all
+ * live entries of all subtasks sorted by (hash, key). Byte for byte the same for the same state, whatever the
+ * parallelism or history.
  */
 import { assert } from '../format/assert.ts';
 import type { TableReader } from '../format/sorted-table/reader.ts';

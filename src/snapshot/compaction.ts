@@ -9,8 +9,9 @@
  *   at least. Sizes then grow geometrically with age, so the number of tables grows with the logarithm of state size over
  *   delta size, and so does the number of times that a byte is rewritten. Ten is the limit in any case.
  *
- * The largest table is left out as long as the first rule does not ask for it: at 1 % change per checkpoint it is rewritten
- * once in a hundred checkpoints. Model: size-tiered compaction, as in Apache Cassandra and RocksDB's universal style.
+ * The largest table is left out as long as the first rule does not ask for it: at 1 % change per checkpoint it is
+ * rewritten once in a hundred checkpoints. Model: size-tiered compaction, as in Apache Cassandra and RocksDB's
+ * universal style.
  */
 import type { TableRef } from '../format/manifest.ts';
 

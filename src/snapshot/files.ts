@@ -1,5 +1,6 @@
 /**
- * File operations with the care that durability needs, on top of an `FsPort`. Every failure is a TidemarkError with the path.
+ * File operations with the care that durability needs, on top of an `FsPort`. Every failure is a TidemarkError with the
+ * path.
  *
  * - A short write is continued until it fails: on a full disk Node reports a short count and no error.
  * - After an fsync that failed it is never repeated on that file: the kernel has dropped the pages and the second call would
@@ -23,7 +24,11 @@ export function fileError(action: string, path: string, error: unknown): Tidemar
   const errno = errnoOf(error);
   const facts = { action, path, errno };
   if (errno === 'ENOSPC' || errno === 'EDQUOT') {
-    return new TidemarkError('ERR_NO_SPACE', `Cannot ${action} ${path}: the disk is full (${errno}). Free some space; the next checkpoint is tried as usual.`, { cause: error, facts });
+    return new TidemarkError(
+      'ERR_NO_SPACE',
+      `Cannot ${action} ${path}: the disk is full (${errno}). Free some space; the next checkpoint is tried as usual.`,
+      { cause: error, facts },
+    );
   }
   const reason = error instanceof Error ? error.message : String(error);
   return new TidemarkError('ERR_IO', `Cannot ${action} ${path}: ${reason}.`, { cause: error, facts });
@@ -47,7 +52,10 @@ export function writeFully(fs: FsPort, fd: number, path: string, bytes: Uint8Arr
   attempt('write', path, () => {
     for (let done = 0; done < bytes.length; ) {
       const written = fs.write(fd, done === 0 ? bytes : bytes.subarray(done));
-      if (written <= 0) throw new TidemarkError('ERR_IO', `Cannot write ${path}: ${done} of ${bytes.length} bytes were taken, and then none.`, { facts: { action: 'write', path } });
+      if (written <= 0)
+        throw new TidemarkError('ERR_IO', `Cannot write ${path}: ${done} of ${bytes.length} bytes were taken, and then none.`, {
+          facts: { action: 'write', path },
+        });
       done += written;
     }
   });
@@ -97,7 +105,10 @@ export function ensureDirectory(fs: FsPort, path: string): boolean {
   return true;
 }
 
-/** Creates a file, lets `write` fill it, and makes its bytes durable. On failure the file is removed again as far as that is possible. */
+/**
+ * Creates a file, lets `write` fill it, and makes its bytes durable. On failure the file is removed again as far as
+ * that is possible.
+ */
 export function createDurably<T>(fs: FsPort, path: string, write: (fd: number) => T): T {
   const fd = attempt('create', path, () => fs.open(path, 'create'));
   let closed = false;
@@ -149,7 +160,9 @@ export function openRegularFile(fs: FsPort, path: string): { readonly fd: number
     const status = fs.fileStatus(fd);
     if (status.kind === 'file') return { fd, sizeBytes: status.sizeBytes };
     quietly(() => fs.close(fd));
-    throw new TidemarkError('ERR_IO', `Cannot open ${path}: it is not a regular file.`, { facts: { action: 'open', path, kind: status.kind } });
+    throw new TidemarkError('ERR_IO', `Cannot open ${path}: it is not a regular file.`, {
+      facts: { action: 'open', path, kind: status.kind },
+    });
   });
 }
 

@@ -1,9 +1,9 @@
 /**
- * The only door to the file system for checkpoints: twelve calls, so that tests can put a simulated disk behind it (what
- * is only in memory, what is durable, what a crash leaves) and make any call fail.
+ * The only door to the file system for checkpoints: twelve calls, so that tests can put a simulated disk behind it
+ * (what is only in memory, what is durable, what a crash leaves) and make any call fail.
  *
- * Calls are synchronous: they run in pool tasks. The main thread must hand publication and deletion to the pool as well, because an
- * fsync may take seconds on a slow disk.
+ * Calls are synchronous: they run in pool tasks. The main thread must hand publication and deletion to the pool as
+ * well, because an fsync may take seconds on a slow disk.
  *
  * Promises of an implementation:
  * - Calls throw errors with Node's `code` ('ENOENT', 'ENOSPC', ...); `files.ts` turns them into Tidemark's.
@@ -25,7 +25,9 @@ export interface FsPort {
   fsync(fd: number): void;
   close(fd: number): void;
   fileStatus(fd: number): FileStatus;
-  /** Atomic. Replaces a file, and an empty directory; fails with ENOTEMPTY or EEXIST for a directory that is not empty. */
+  /**
+   * Atomic. Replaces a file, and an empty directory; fails with ENOTEMPTY or EEXIST for a directory that is not empty.
+   */
   rename(from: string, to: string): void;
   /** A second name for a file; fails with EEXIST. */
   link(existing: string, path: string): void;

@@ -1,5 +1,6 @@
 /**
- * Deletion of checkpoints: mark and sweep from the manifests, never reference counts. Only the process that owns the job's directory may do it.
+ * Deletion of checkpoints: mark and sweep from the manifests, never reference counts. Only the process that owns the
+ * job's directory may do it.
  *
  * ```
  * 1   every manifest in the directory is read. If one cannot be read, nothing is deleted
@@ -8,9 +9,10 @@
  * 4   when all of them are, the .old- directory is removed; until then it says what is still to be deleted
  * ```
  *
- * A table may also be an orphan: written for a checkpoint that was aborted. Orphans and temporary files are swept only when the caller says
- * that nothing is being written (`sweep`), since a table that was just finished looks like one. A table that is written again, with
- * the same content, just while an old checkpoint that had it is deleted, can be lost; publication notices (`publish.ts`, step 1) and fails.
+ * A table may also be an orphan: written for a checkpoint that was aborted. Orphans and temporary files are swept only
+ * when the caller says that nothing is being written (`sweep`), since a table that was just finished looks like one. A
+ * table that is written again, with the same content, just while an old checkpoint that had it is deleted, can be lost;
+ * publication notices (`publish.ts`, step 1) and fails.
  */
 import { join } from 'node:path';
 import type { TidemarkError } from '../format/errors.ts';
@@ -18,8 +20,17 @@ import { tablesOf } from '../format/manifest.ts';
 import { attempt, errnoOf, fileError, isMissing, listDirectory, removeDirectoryOfFiles, syncDirectory } from './files.ts';
 import type { FsPort } from './fs-port.ts';
 import {
-  checkpointDirectory, checkpointName, deletionName, isRetiredDirectoryName, isTemporaryDirectoryName, isTemporaryFileName, parseCheckpointName, parseTableName, sharedDirectory,
-  tablePath, taskOwnedDirectory,
+  checkpointDirectory,
+  checkpointName,
+  deletionName,
+  isRetiredDirectoryName,
+  isTemporaryDirectoryName,
+  isTemporaryFileName,
+  parseCheckpointName,
+  parseTableName,
+  sharedDirectory,
+  tablePath,
+  taskOwnedDirectory,
 } from './paths.ts';
 import { readCheckpoint } from './restore.ts';
 
@@ -34,7 +45,10 @@ export interface CollectionFacts {
 }
 
 export interface CollectionRequest {
-  /** Numbers of the checkpoints to keep. Checkpoints above the highest are left alone: they may have been published since. Empty: none is kept. */
+  /**
+   * Numbers of the checkpoints to keep. Checkpoints above the highest are left alone: they may have been published
+   * since. Empty: none is kept.
+   */
   readonly retain: readonly number[];
   /** Hashes of tables that are written and that no manifest names yet. */
   readonly inFlight: ReadonlySet<string>;
@@ -93,7 +107,12 @@ export interface CollectionReport {
  *
  * @throws TidemarkError when a manifest or the directory cannot be read: nothing was deleted then
  */
-export function collectGarbage(fs: FsPort, jobDir: string, request: CollectionRequest, options: { readonly dryRun?: boolean } = {}): CollectionReport & { readonly plan: CollectionPlan } {
+export function collectGarbage(
+  fs: FsPort,
+  jobDir: string,
+  request: CollectionRequest,
+  options: { readonly dryRun?: boolean } = {},
+): CollectionReport & { readonly plan: CollectionPlan } {
   const plan = planCollection(readFacts(fs, jobDir), request);
   if (options.dryRun === true) return { plan, retired: [], deletedTables: 0, failures: [] };
   const shared = sharedDirectory(jobDir);
@@ -124,10 +143,13 @@ export function collectGarbage(fs: FsPort, jobDir: string, request: CollectionRe
   const allRetired = retired.length === plan.retire.length;
 
   let deletedTables = 0;
-  if (allRetired) for (const hash of plan.tables) if (remove(tablePath(shared, hash), () => fs.unlink(tablePath(shared, hash)))) deletedTables++;
+  if (allRetired)
+    for (const hash of plan.tables)
+      if (remove(tablePath(shared, hash), () => fs.unlink(tablePath(shared, hash)))) deletedTables++;
   for (const name of plan.temporaryFiles) remove(join(shared, name), () => fs.unlink(join(shared, name)));
   // As long as a table is left, the .old- directories remember it.
-  if (deletedTables === plan.tables.length) for (const name of directories) remove(join(jobDir, name), () => removeDirectoryOfFiles(fs, join(jobDir, name)));
+  if (deletedTables === plan.tables.length)
+    for (const name of directories) remove(join(jobDir, name), () => removeDirectoryOfFiles(fs, join(jobDir, name)));
   if (request.retain.length === 0 && request.sweep && failures.length === 0) removeEmptyDirectories(fs, jobDir);
   return { plan, retired, deletedTables, failures };
 }
@@ -139,7 +161,9 @@ function readFacts(fs: FsPort, jobDir: string): CollectionFacts {
       const checkpointId = parseCheckpointName(name);
       return checkpointId === null ? [] : [{ checkpointId, tables: namedTables(fs, join(jobDir, name)) }];
     }),
-    retired: jobNames.filter(isRetiredDirectoryName).map((name) => ({ name, tables: namedTablesIfReadable(fs, join(jobDir, name)) })),
+    retired: jobNames
+      .filter(isRetiredDirectoryName)
+      .map((name) => ({ name, tables: namedTablesIfReadable(fs, join(jobDir, name)) })),
     jobNames,
     sharedNames: listDirectory(fs, sharedDirectory(jobDir)),
   };

@@ -1,4 +1,7 @@
-/** What is in a checkpoint, and which checkpoints a directory holds: as plain data for `--json`. The command line renders it for people. */
+/**
+ * What is in a checkpoint, and which checkpoints a directory holds: as plain data for `--json`. The command line
+ * renders it for people.
+ */
 import { join } from 'node:path';
 import { TidemarkError } from '../format/errors.ts';
 import { tablesOf, type Manifest } from '../format/manifest.ts';
@@ -28,13 +31,22 @@ export interface CheckpointListing {
  */
 export function listCheckpoints(fs: FsPort, directory: string): CheckpointListing[] {
   const names = listDirectory(fs, directory);
-  const jobs = names.some((name) => parseCheckpointName(name) !== null) ? [directory] : names.filter(isJobId).map((name) => join(directory, name));
+  const jobs = names.some((name) => parseCheckpointName(name) !== null)
+    ? [directory]
+    : names.filter(isJobId).map((name) => join(directory, name));
   const savepoints = names.filter(isSavepointName).map((name) => savepointAt(fs, join(directory, name)));
   return [...jobs.flatMap((jobDir) => findCheckpointsOfJob(fs, jobDir)).map(listingOf), ...savepoints];
 }
 
 function listingOf(found: FoundCheckpoint): CheckpointListing {
-  return describe(found.directory, 'checkpoint', found.checkpoint, found.problem, found.checkpointId, isJobId(found.jobId) ? found.jobId : null);
+  return describe(
+    found.directory,
+    'checkpoint',
+    found.checkpoint,
+    found.problem,
+    found.checkpointId,
+    isJobId(found.jobId) ? found.jobId : null,
+  );
 }
 
 function savepointAt(fs: FsPort, directory: string): CheckpointListing {
@@ -46,7 +58,14 @@ function savepointAt(fs: FsPort, directory: string): CheckpointListing {
   }
 }
 
-function describe(directory: string, kind: CheckpointListing['kind'], checkpoint: Checkpoint | null, problem: TidemarkError | null, checkpointId: number | null, jobId: string | null): CheckpointListing {
+function describe(
+  directory: string,
+  kind: CheckpointListing['kind'],
+  checkpoint: Checkpoint | null,
+  problem: TidemarkError | null,
+  checkpointId: number | null,
+  jobId: string | null,
+): CheckpointListing {
   const manifest = checkpoint?.manifest;
   return {
     directory,
@@ -74,7 +93,13 @@ export interface CheckpointInspection extends Omit<Manifest, 'stages' | 'config'
     readonly longestAlignmentMs: number;
   }[];
   /** Every table once, largest first, with the checkpoint that wrote it. */
-  readonly tables: readonly { readonly hash: string; readonly sizeBytes: number; readonly entries: number; readonly tombstones: number; readonly createdBy: number }[];
+  readonly tables: readonly {
+    readonly hash: string;
+    readonly sizeBytes: number;
+    readonly entries: number;
+    readonly tombstones: number;
+    readonly createdBy: number;
+  }[];
   /** Bytes of tables over live bytes: how much is carried along that a full checkpoint would not have. */
   readonly amplification: number | null;
   readonly config: Manifest['config'];

@@ -1,6 +1,7 @@
 /**
- * Taking over tables of another checkpoint without copying bytes: they are immutable, so a hard link in the own `shared/` is enough, and
- * the source may be deleted the moment the first own checkpoint is complete. Copied only where the file system cannot link.
+ * Taking over tables of another checkpoint without copying bytes: they are immutable, so a hard link in the own
+ * `shared/` is enough, and the source may be deleted the moment the first own checkpoint is complete. Copied only where
+ * the file system cannot link.
  */
 import { dirname, join } from 'node:path';
 import { ContentHasher } from '../format/content-hash.ts';
@@ -15,12 +16,18 @@ const COPY_CHUNK_BYTES = 1024 * 1024;
 const CANNOT_LINK = new Set(['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK', 'ENOSYS', 'EACCES']);
 
 /**
- * Makes tables exist in `directory` under their hash names. Durable once that directory is synced, which publication does.
+ * Makes tables exist in `directory` under their hash names. Durable once that directory is synced, which publication
+ * does.
  *
  * @returns how many were linked, copied, and already there
- * @throws  TidemarkError ERR_FILE_MISSING or ERR_IO when a source cannot be read, ERR_TABLE_CORRUPT when a copy does not have its hash, ERR_NO_SPACE
+ * @throws  TidemarkError ERR_FILE_MISSING or ERR_IO when a source cannot be read, ERR_TABLE_CORRUPT when a copy does
+ *          not have its hash, ERR_NO_SPACE
  */
-export function linkTables(fs: FsPort, tables: readonly LocatedTable[], directory: string): { readonly linked: number; readonly copied: number; readonly present: number } {
+export function linkTables(
+  fs: FsPort,
+  tables: readonly LocatedTable[],
+  directory: string,
+): { readonly linked: number; readonly copied: number; readonly present: number } {
   const counts = { linked: 0, copied: 0, present: 0 };
   for (const source of tables) counts[linkTable(fs, source, directory)]++;
   return counts;
@@ -44,7 +51,9 @@ function linkTable(fs: FsPort, source: LocatedTable, directory: string): 'linked
 
 function copyTable(fs: FsPort, { path: from, table }: LocatedTable, directory: string, path: string): void {
   const temporary = join(directory, temporaryFileName());
-  const hash = createDurably(fs, temporary, (to) => withRegularFile(fs, from, (fd, sizeBytes) => copyBytes(fs, fd, from, sizeBytes, to, temporary)));
+  const hash = createDurably(fs, temporary, (to) =>
+    withRegularFile(fs, from, (fd, sizeBytes) => copyBytes(fs, fd, from, sizeBytes, to, temporary)),
+  );
   if (hash !== table.hash) {
     quietly(() => fs.unlink(temporary));
     throw tableCorrupt(from, 0, `its content has the hash ${hash}, not the one that names it`);

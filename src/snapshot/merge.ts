@@ -22,8 +22,9 @@ import type { HashRange } from './hash-range.ts';
 const ENDED = 0x100000000;
 
 /**
- * Cursor over the newest entry of each key. A few cursors are compared one by one: there are about ten tables at most, and while the
- * current one is below all others, which is the rule where a large old table meets small new ones, it is not compared at all.
+ * Cursor over the newest entry of each key. A few cursors are compared one by one: there are about ten tables at most,
+ * and while the current one is below all others, which is the rule where a large old table meets small new ones, it is
+ * not compared at all.
  */
 export class MergeCursor implements EntryCursor {
   readonly #cursors: readonly EntryCursor[];
@@ -103,7 +104,8 @@ export function liveEntries(tables: readonly TableReader[], uid: string, name: s
 /**
  * Sections of several tables, each once, sorted by (uid, name).
  *
- * @throws TidemarkError ERR_STATE_INCOMPATIBLE when a state has different schemas in two tables: their rows must not be mixed
+ * @throws TidemarkError ERR_STATE_INCOMPATIBLE when a state has different schemas in two tables: their rows must not be
+ *         mixed
  */
 export function sectionsOf(tables: readonly TableReader[]): SectionInfo[] {
   const sections = new Map<string, { readonly info: SectionInfo; readonly table: string }>();
@@ -116,7 +118,9 @@ export function sectionsOf(tables: readonly TableReader[]): SectionInfo[] {
       else requireSameSchema(other.info, other.table, info, table.name);
     }
   }
-  return [...sections.values()].map((section) => section.info).sort((a, b) => compareText(a.uid, b.uid) || compareText(a.name, b.name));
+  return [...sections.values()]
+    .map((section) => section.info)
+    .sort((a, b) => compareText(a.uid, b.uid) || compareText(a.name, b.name));
 }
 
 /**
@@ -125,7 +129,11 @@ export function sectionsOf(tables: readonly TableReader[]): SectionInfo[] {
  * @param tables  newest first; a contiguous run of the subtask's tables
  * @param range   entries outside are dropped
  */
-export function mergeTables(writer: TableWriter, tables: readonly TableReader[], options: { readonly range: HashRange; readonly dropTombstones: boolean }): void {
+export function mergeTables(
+  writer: TableWriter,
+  tables: readonly TableReader[],
+  options: { readonly range: HashRange; readonly dropTombstones: boolean },
+): void {
   for (const info of sectionsOf(tables)) {
     const sections = tables.flatMap((table) => table.section(info.uid, info.name) ?? []);
     const cursors = sections.map((section) => section.scan(options.range.first, options.range.last));

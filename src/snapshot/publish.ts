@@ -11,19 +11,38 @@
  * 6           no chk-<m> with m > n is there: else an older owner woke up late, and takes its checkpoint back
  * ```
  *
- * The directory is renamed rather than the manifest linked into it because a chk-<n> must never exist without its manifest, not even between two
- * system calls. rename(2) replaces an empty directory, which holds no checkpoint, and refuses one that is not empty, so of two
- * processes one wins. After a crash: before 4 there is a `.new-` directory, which is garbage; between 4 and 5 the
- * disk has either name, and behind both the same durable bytes.
+ * The directory is renamed rather than the manifest linked into it because a chk-<n> must never exist without its
+ * manifest, not even between two system calls. rename(2) replaces an empty directory, which holds no checkpoint, and
+ * refuses one that is not empty, so of two processes one wins. After a crash: before 4 there is a `.new-` directory,
+ * which is garbage; between 4 and 5 the disk has either name, and behind both the same durable bytes.
  *
  * Only after this function has returned is the checkpoint complete, and may sinks commit.
  */
 import { dirname, join } from 'node:path';
 import { TidemarkError } from '../format/errors.ts';
 import { encodeManifest, type Manifest } from '../format/manifest.ts';
-import { attempt, createDurably, ensureDirectory, errnoOf, fileError, listDirectory, quietly, removeDirectoryOfFiles, syncDirectory, writeFully } from './files.ts';
+import {
+  attempt,
+  createDurably,
+  ensureDirectory,
+  errnoOf,
+  fileError,
+  listDirectory,
+  quietly,
+  removeDirectoryOfFiles,
+  syncDirectory,
+  writeFully,
+} from './files.ts';
 import type { FsPort } from './fs-port.ts';
-import { checkpointName, deletionName, manifestPath, parseCheckpointName, publicationName, sharedDirectory, taskOwnedDirectory } from './paths.ts';
+import {
+  checkpointName,
+  deletionName,
+  manifestPath,
+  parseCheckpointName,
+  publicationName,
+  sharedDirectory,
+  taskOwnedDirectory,
+} from './paths.ts';
 import { findAbsentTables } from './table-presence.ts';
 
 /** Makes the directory of a job, with `shared/` and `taskowned/`. */
@@ -36,14 +55,17 @@ export function prepareJobDirectory(fs: FsPort, jobDir: string): void {
  * Publishes checkpoint `manifest.checkpointId` in the directory of its job. Its tables are in `shared/`.
  *
  * @returns the checkpoint's directory
- * @throws  TidemarkError ERR_CHECKPOINT_FENCED when the number, or a later one, exists; ERR_FILE_MISSING; ERR_NO_SPACE; ERR_IO. Nothing was published then,
+ * @throws  TidemarkError ERR_CHECKPOINT_FENCED when the number, or a later one, exists; ERR_FILE_MISSING; ERR_NO_SPACE;
+ *          ERR_IO. Nothing was published then,
  *          except after a failed step 5, when it is unknown: the caller must not reuse the number.
  */
 export function publishCheckpoint(fs: FsPort, jobDir: string, manifest: Manifest): string {
   const shared = sharedDirectory(jobDir);
   requireTables(fs, shared, manifest);
   syncDirectory(fs, shared);
-  const published = publishDirectory(fs, jobDir, checkpointName(manifest.checkpointId), (staging) => writeManifest(fs, staging, manifest));
+  const published = publishDirectory(fs, jobDir, checkpointName(manifest.checkpointId), (staging) =>
+    writeManifest(fs, staging, manifest),
+  );
   refuseWhenLaterExists(fs, jobDir, manifest.checkpointId);
   return published;
 }
@@ -97,21 +119,30 @@ function writeManifest(fs: FsPort, directory: string, manifest: Manifest): void 
   createDurably(fs, path, (fd) => writeFully(fs, fd, path, bytes));
 }
 
-/** Step 1. A manifest must not be published with a table whose writing failed unnoticed. Hashes were computed from the bytes written. */
+/**
+ * Step 1. A manifest must not be published with a table whose writing failed unnoticed. Hashes were computed from the
+ * bytes written.
+ */
 function requireTables(fs: FsPort, directory: string, manifest: Manifest): void {
   const { missing, wrongSize } = findAbsentTables(fs, directory, manifest);
   const what = `Checkpoint ${manifest.checkpointId} is not published`;
   if (missing.length > 0) {
-    throw new TidemarkError('ERR_FILE_MISSING', `${what}: of its tables, ${missing.join(', ')} do not exist. The next checkpoint writes them again.`, { facts: { path: missing[0], checkpointId: manifest.checkpointId } });
+    throw new TidemarkError(
+      'ERR_FILE_MISSING',
+      `${what}: of its tables, ${missing.join(', ')} do not exist. The next checkpoint writes them again.`,
+      { facts: { path: missing[0], checkpointId: manifest.checkpointId } },
+    );
   }
   for (const { path, found, expected } of wrongSize) {
-    throw new TidemarkError('ERR_IO', `${what}: its table ${path} has ${found} bytes instead of ${expected}.`, { facts: { path, found, expected } });
+    throw new TidemarkError('ERR_IO', `${what}: its table ${path} has ${found} bytes instead of ${expected}.`, {
+      facts: { path, found, expected },
+    });
   }
 }
 
 /**
- * Step 6. A process that was paused before step 4 may wake up after its successor has published later checkpoints and deleted this number:
- * the name is free, but the epoch is not its own any more.
+ * Step 6. A process that was paused before step 4 may wake up after its successor has published later checkpoints and
+ * deleted this number: the name is free, but the epoch is not its own any more.
  */
 function refuseWhenLaterExists(fs: FsPort, jobDir: string, checkpointId: number): void {
   const latest = latestCheckpointId(fs, jobDir);
@@ -124,11 +155,18 @@ function refuseWhenLaterExists(fs: FsPort, jobDir: string, checkpointId: number)
   throw fenced(join(jobDir, name), `checkpoint ${latest} exists, which is later`);
 }
 
-/** Highest number of a checkpoint in a job's directory, 0 when there is none. A job that continues here must begin above it. */
+/**
+ * Highest number of a checkpoint in a job's directory, 0 when there is none. A job that continues here must begin above
+ * it.
+ */
 export function latestCheckpointId(fs: FsPort, jobDir: string): number {
   return listDirectory(fs, jobDir).reduce((latest, name) => Math.max(latest, parseCheckpointName(name) ?? 0), 0);
 }
 
 function fenced(path: string, reason: string, cause?: unknown): TidemarkError {
-  return new TidemarkError('ERR_CHECKPOINT_FENCED', `Checkpoint ${path} is not ours to publish: ${reason}. This process does not own ${dirname(path)} any more and must stop.`, { cause, facts: { path, reason } });
+  return new TidemarkError(
+    'ERR_CHECKPOINT_FENCED',
+    `Checkpoint ${path} is not ours to publish: ${reason}. This process does not own ${dirname(path)} any more and must stop.`,
+    { cause, facts: { path, reason } },
+  );
 }

@@ -20,7 +20,8 @@ export interface Checkpoint {
  * Reads the manifest at a path and makes sure that every table it names is there with its size.
  *
  * @param path  a `_metadata` file, or the directory that holds one
- * @throws TidemarkError ERR_CHECKPOINT_NOT_FOUND, ERR_MANIFEST_CORRUPT, ERR_FORMAT_UNSUPPORTED, ERR_FILE_MISSING, ERR_TABLE_CORRUPT, ERR_IO
+ * @throws TidemarkError ERR_CHECKPOINT_NOT_FOUND, ERR_MANIFEST_CORRUPT, ERR_FORMAT_UNSUPPORTED, ERR_FILE_MISSING,
+ *         ERR_TABLE_CORRUPT, ERR_IO
  */
 export function openCheckpoint(fs: FsPort, path: string): Checkpoint {
   const checkpoint = readCheckpoint(fs, path);
@@ -48,10 +49,14 @@ function readManifestBytes(fs: FsPort, directory: string, file: string): Buffer 
     bytes = readFileBounded(fs, file, MAX_MANIFEST_BYTES);
   } catch (error) {
     if (!isMissing(error)) throw error;
-    throw new TidemarkError('ERR_CHECKPOINT_NOT_FOUND', `${describeAbsence(fs, directory)} Name a \`_metadata\` file or the directory that holds it; \`tidemark checkpoints list\` shows what there is.`, {
-      cause: error,
-      facts: { path: directory },
-    });
+    throw new TidemarkError(
+      'ERR_CHECKPOINT_NOT_FOUND',
+      `${describeAbsence(fs, directory)} Name a \`_metadata\` file or the directory that holds it; \`tidemark checkpoints list\` shows what there is.`,
+      {
+        cause: error,
+        facts: { path: directory },
+      },
+    );
   }
   if (bytes === null) throw manifestCorrupt(file, MAX_MANIFEST_BYTES, `it is larger than ${MAX_MANIFEST_BYTES} bytes`);
   return bytes;
@@ -64,18 +69,26 @@ function describeAbsence(fs: FsPort, directory: string): string {
   } catch {
     return `There is no checkpoint at ${directory}: the path does not exist or is not a directory.`;
   }
-  const found = names.length === 0 ? 'it is empty' : `it holds ${names.slice(0, 5).sort().join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`;
+  const found =
+    names.length === 0
+      ? 'it is empty'
+      : `it holds ${names.slice(0, 5).sort().join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`;
   return `There is no checkpoint at ${directory}: the directory has no ${METADATA_NAME}, ${found}.`;
 }
 
-/** A manifest that was moved in place of another one is whole and yet wrong: number and job must be those of its directory. */
+/**
+ * A manifest that was moved in place of another one is whole and yet wrong: number and job must be those of its
+ * directory.
+ */
 function requireOwnPlace(directory: string, manifest: Manifest, file: string): void {
   if (manifest.kind === 'savepoint') return;
   const checkpointId = parseCheckpointName(basename(directory));
   if (checkpointId === null) return;
-  if (checkpointId !== manifest.checkpointId) throw manifestCorrupt(file, 0, `it is the manifest of checkpoint ${manifest.checkpointId}, not ${checkpointId}`);
+  if (checkpointId !== manifest.checkpointId)
+    throw manifestCorrupt(file, 0, `it is the manifest of checkpoint ${manifest.checkpointId}, not ${checkpointId}`);
   const jobId = basename(dirname(directory));
-  if (isJobId(jobId) && jobId !== manifest.jobId) throw manifestCorrupt(file, 0, `it is a manifest of job ${manifest.jobId}, not ${jobId}`);
+  if (isJobId(jobId) && jobId !== manifest.jobId)
+    throw manifestCorrupt(file, 0, `it is a manifest of job ${manifest.jobId}, not ${jobId}`);
 }
 
 /**
@@ -87,22 +100,48 @@ export function requireTables(fs: FsPort, checkpoint: Checkpoint): void {
   const { missing, wrongSize } = findAbsentTables(fs, checkpoint.tableDirectory, checkpoint.manifest);
   if (missing.length > 0) {
     const files = missing.length === 1 ? 'a file that does' : `${missing.length} files that do`;
-    throw new TidemarkError('ERR_FILE_MISSING', `Checkpoint ${checkpoint.directory} names ${files} not exist: ${missing.join(', ')}. Restore another retained checkpoint.`, {
-      facts: { path: checkpoint.directory, missing: missing.join('\n'), count: missing.length },
-    });
+    throw new TidemarkError(
+      'ERR_FILE_MISSING',
+      `Checkpoint ${checkpoint.directory} names ${files} not exist: ${missing.join(', ')}. Restore another retained checkpoint.`,
+      {
+        facts: { path: checkpoint.directory, missing: missing.join('\n'), count: missing.length },
+      },
+    );
   }
-  for (const { path, found, expected } of wrongSize) throw tableCorrupt(path, Math.min(found, expected), `the file has ${found} bytes, the manifest of ${checkpoint.directory} says ${expected}`);
+  for (const { path, found, expected } of wrongSize)
+    throw tableCorrupt(
+      path,
+      Math.min(found, expected),
+      `the file has ${found} bytes, the manifest of ${checkpoint.directory} says ${expected}`,
+    );
 }
 
-/** A checkpoint found in a directory: sound so far as its manifest and the sizes of its tables say, or with what is wrong. */
+/**
+ * A checkpoint found in a directory: sound so far as its manifest and the sizes of its tables say, or with what is
+ * wrong.
+ */
 export type FoundCheckpoint =
-  | { readonly directory: string; readonly checkpointId: number; readonly jobId: string; readonly checkpoint: Checkpoint; readonly problem: null }
-  | { readonly directory: string; readonly checkpointId: number; readonly jobId: string; readonly checkpoint: Checkpoint | null; readonly problem: TidemarkError };
+  | {
+      readonly directory: string;
+      readonly checkpointId: number;
+      readonly jobId: string;
+      readonly checkpoint: Checkpoint;
+      readonly problem: null;
+    }
+  | {
+      readonly directory: string;
+      readonly checkpointId: number;
+      readonly jobId: string;
+      readonly checkpoint: Checkpoint | null;
+      readonly problem: TidemarkError;
+    };
 
 /** Checkpoints of one job id, newest (highest number) first. Problems are collected, not thrown. */
 export function findCheckpointsOfJob(fs: FsPort, jobDir: string): FoundCheckpoint[] {
   const ids = listDirectory(fs, jobDir).flatMap((name) => parseCheckpointName(name) ?? []);
-  return ids.sort((a, b) => b - a).map((checkpointId) => inspectAt(fs, join(jobDir, `chk-${checkpointId}`), checkpointId, basename(jobDir)));
+  return ids
+    .sort((a, b) => b - a)
+    .map((checkpointId) => inspectAt(fs, join(jobDir, `chk-${checkpointId}`), checkpointId, basename(jobDir)));
 }
 
 function inspectAt(fs: FsPort, directory: string, checkpointId: number, jobId: string): FoundCheckpoint {
@@ -120,9 +159,10 @@ function inspectAt(fs: FsPort, directory: string, checkpointId: number, jobId: s
 /**
  * Checkpoints of a job by its name, over all its job ids, newest first.
  *
- * Within a job id the number decides. Between job ids it is the time of completion in the manifests, which is a wall clock: numbers do
- * not tell, because a job that was started anew begins at 1 again. A damaged checkpoint counts for the jobs whose other manifests in the same
- * directory can be read; where none can, it might be anyone's and comes last.
+ * Within a job id the number decides. Between job ids it is the time of completion in the manifests, which is a wall
+ * clock: numbers do not tell, because a job that was started anew begins at 1 again. A damaged checkpoint counts for
+ * the jobs whose other manifests in the same directory can be read; where none can, it might be anyone's and comes
+ * last.
  */
 export function findCheckpointsByName(fs: FsPort, base: string, jobName: string): FoundCheckpoint[] {
   const jobs = listDirectory(fs, base)
@@ -141,7 +181,9 @@ function nameOf(found: readonly FoundCheckpoint[]): string | null {
 }
 
 function completionOf(found: readonly FoundCheckpoint[]): number {
-  const times = found.map(({ checkpoint }) => (checkpoint === null ? Number.NEGATIVE_INFINITY : Date.parse(checkpoint.manifest.completedAt)));
+  const times = found.map(({ checkpoint }) =>
+    checkpoint === null ? Number.NEGATIVE_INFINITY : Date.parse(checkpoint.manifest.completedAt),
+  );
   return Math.max(...times);
 }
 
@@ -156,7 +198,8 @@ export interface ResumeDecision {
  * Which of the checkpoints found to resume from. Pure.
  *
  * @param found     newest first
- * @param fallback  pass over damaged ones; otherwise the first damaged one is thrown, for nothing is rolled back in silence
+ * @param fallback  pass over damaged ones; otherwise the first damaged one is thrown, for nothing is rolled back in
+ *                  silence
  */
 export function decideResume(found: readonly FoundCheckpoint[], fallback: boolean): ResumeDecision {
   const passedOver: { directory: string; reason: string }[] = [];

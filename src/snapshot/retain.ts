@@ -32,7 +32,11 @@ export function isRetainedAtEnd(policy: RetentionPolicy, outcome: JobOutcome): b
  * @param completed  numbers of completed checkpoints
  * @param pinned     numbers that must stay: restored from, or being copied
  */
-export function checkpointsToRetain(completed: readonly number[], retained: number, pinned: ReadonlySet<number> = new Set()): number[] {
+export function checkpointsToRetain(
+  completed: readonly number[],
+  retained: number,
+  pinned: ReadonlySet<number> = new Set(),
+): number[] {
   const ascending = [...completed].sort((a, b) => a - b);
   const newest = new Set(ascending.slice(-Math.max(1, retained)));
   return ascending.filter((id) => newest.has(id) || pinned.has(id));

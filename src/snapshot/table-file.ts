@@ -1,9 +1,11 @@
 /**
- * Sorted tables as files: written to a temporary name while their content is hashed, made durable, and given the hash as their name.
+ * Sorted tables as files: written to a temporary name while their content is hashed, made durable, and given the hash
+ * as their name.
  *
- * The last step is a rename, which replaces a file of that name: it has the same content, and the new one was just written and
- * synced, so no older file ever has to be trusted. (Whoever reads the old one keeps it: its inode lives on.)
- * The new name is durable once the directory is synced, which `publishCheckpoint` does for all tables of a checkpoint at once.
+ * The last step is a rename, which replaces a file of that name: it has the same content, and the new one was just
+ * written and synced, so no older file ever has to be trusted. (Whoever reads the old one keeps it: its inode lives
+ * on.) The new name is durable once the directory is synced, which `publishCheckpoint` does for all tables of a
+ * checkpoint at once.
  */
 import { join } from 'node:path';
 import { TidemarkError } from '../format/errors.ts';
@@ -29,7 +31,12 @@ export interface WriteTableOptions extends TableWriterOptions {
  * @returns the reference to it, or null when `fill` added no entry (and then there is no file)
  * @throws  TidemarkError ERR_NO_SPACE or ERR_IO; the temporary file is gone then
  */
-export function writeTable(fs: FsPort, directory: string, options: WriteTableOptions, fill: (writer: TableWriter) => void): TableRef | null {
+export function writeTable(
+  fs: FsPort,
+  directory: string,
+  options: WriteTableOptions,
+  fill: (writer: TableWriter) => void,
+): TableRef | null {
   const temporary = join(directory, temporaryFileName());
   const hasher = new ContentHasher();
   const summary = createDurably(fs, temporary, (fd) => {
@@ -52,7 +59,13 @@ export function writeTable(fs: FsPort, directory: string, options: WriteTableOpt
     quietly(() => fs.unlink(temporary));
     throw error;
   }
-  return { hash, sizeBytes: summary.sizeBytes, entries: summary.entries, tombstones: summary.tombstones, createdBy: options.createdBy };
+  return {
+    hash,
+    sizeBytes: summary.sizeBytes,
+    entries: summary.entries,
+    tombstones: summary.tombstones,
+    createdBy: options.createdBy,
+  };
 }
 
 /** A table and where it lies. */
@@ -89,7 +102,8 @@ export class TableFile {
   }
 
   /**
-   * Opens a table that a manifest names. The size must be the manifest's; block checksums are verified as blocks are read.
+   * Opens a table that a manifest names. The size must be the manifest's; block checksums are verified as blocks are
+   * read.
    *
    * @param path    from `tablePath`
    * @param verify  also read the whole file and compare its hash with its name
@@ -98,7 +112,12 @@ export class TableFile {
   static open(fs: FsPort, path: string, ref: Pick<TableRef, 'hash' | 'sizeBytes' | 'clip'>, verify = false): TableFile {
     const { fd, sizeBytes } = openTable(fs, path);
     try {
-      if (sizeBytes !== ref.sizeBytes) throw tableCorrupt(path, Math.min(sizeBytes, ref.sizeBytes), `the file has ${sizeBytes} bytes, its manifest says ${ref.sizeBytes}`);
+      if (sizeBytes !== ref.sizeBytes)
+        throw tableCorrupt(
+          path,
+          Math.min(sizeBytes, ref.sizeBytes),
+          `the file has ${sizeBytes} bytes, its manifest says ${ref.sizeBytes}`,
+        );
       if (verify) verifyHash(fs, fd, path, sizeBytes, ref.hash);
       return new TableFile(fs, path, fd, sizeBytes, ref.clip);
     } catch (error) {
@@ -113,7 +132,8 @@ export class TableFile {
 
   #read(at: number, into: Uint8Array): void {
     const read = readFully(this.#fs, this.#fd, this.path, at, into);
-    if (read !== into.length) throw tableCorrupt(this.path, at + read, `the file ends here; it had ${this.#sizeBytes} bytes when it was opened`);
+    if (read !== into.length)
+      throw tableCorrupt(this.path, at + read, `the file ends here; it had ${this.#sizeBytes} bytes when it was opened`);
   }
 }
 
@@ -122,7 +142,11 @@ function openTable(fs: FsPort, path: string): { readonly fd: number; readonly si
     return openRegularFile(fs, path);
   } catch (error) {
     if (!isMissing(error)) throw error;
-    throw new TidemarkError('ERR_FILE_MISSING', `The sorted table ${path} does not exist, although a checkpoint names it. Restore another retained checkpoint.`, { cause: error, facts: { path } });
+    throw new TidemarkError(
+      'ERR_FILE_MISSING',
+      `The sorted table ${path} does not exist, although a checkpoint names it. Restore another retained checkpoint.`,
+      { cause: error, facts: { path } },
+    );
   }
 }
 

@@ -9,7 +9,9 @@ export interface AbsentTables {
   readonly wrongSize: readonly { readonly path: string; readonly found: number; readonly expected: number }[];
 }
 
-/** @throws TidemarkError ERR_IO when it cannot be told, or something that is no regular file stands in a table's place */
+/**
+ * @throws TidemarkError ERR_IO when it cannot be told, or something that is no regular file stands in a table's place
+ */
 export function findAbsentTables(fs: FsPort, directory: string, manifest: Manifest): AbsentTables {
   const missing: string[] = [];
   const wrongSize: { path: string; found: number; expected: number }[] = [];

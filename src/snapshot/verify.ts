@@ -1,6 +1,6 @@
 /**
- * Verification of a checkpoint: is everything there, is it what was written, and, deeply, does its content have the digests that the manifest states?
- * Problems are collected so that a person sees all of them.
+ * Verification of a checkpoint: is everything there, is it what was written, and, deeply, does its content have the
+ * digests that the manifest states? Problems are collected so that a person sees all of them.
  */
 import { StateDigest } from '../format/digest.ts';
 import { TidemarkError, type ErrorCode } from '../format/errors.ts';
@@ -39,8 +39,8 @@ export interface VerifyReport {
 }
 
 /**
- * Verifies manifest, sizes and content hashes; `deep` also decodes every entry and computes the digest of every state anew. Reads everything
- * and writes nothing.
+ * Verifies manifest, sizes and content hashes; `deep` also decodes every entry and computes the digest of every state
+ * anew. Reads everything and writes nothing.
  *
  * @throws TidemarkError when the manifest itself cannot be read
  */
@@ -58,7 +58,15 @@ export function verifyCheckpoint(fs: FsPort, path: string, options: { readonly d
     collect(problems, checkpoint.directory, () => states.push(...verifyStates(fs, checkpoint)));
     for (const state of states) if (!state.matches) problems.push(digestProblem(checkpoint.directory, state));
   }
-  return { directory: checkpoint.directory, ok: problems.length === 0, deep: options.deep, files: tables.size, bytes, problems, states };
+  return {
+    directory: checkpoint.directory,
+    ok: problems.length === 0,
+    deep: options.deep,
+    files: tables.size,
+    bytes,
+    problems,
+    states,
+  };
 }
 
 function collect(problems: VerifyProblem[], path: string, check: () => void): void {
@@ -97,7 +105,11 @@ function decodeSection(reader: TableReader, section: TableReader['sections'][num
   const counted = [entries, tombstones, keyBytes, valueBytes];
   const stated = [section.entries, section.tombstones, section.keyBytes, section.valueBytes];
   if (counted.some((count, i) => count !== stated[i])) {
-    throw tableCorrupt(reader.name, section.dataOffset, `section ${section.uid}/${section.name} has ${counted.join(', ')} (entries, tombstones, key bytes, value bytes), its directory says ${stated.join(', ')}`);
+    throw tableCorrupt(
+      reader.name,
+      section.dataOffset,
+      `section ${section.uid}/${section.name} has ${counted.join(', ')} (entries, tombstones, key bytes, value bytes), its directory says ${stated.join(', ')}`,
+    );
   }
 }
 
@@ -126,7 +138,13 @@ function verifyStates(fs: FsPort, checkpoint: Checkpoint): VerifiedState[] {
   });
 }
 
-function addLiveEntries(digest: StateDigest, readers: readonly TableReader[], uid: string, name: string, range: HashRange): number {
+function addLiveEntries(
+  digest: StateDigest,
+  readers: readonly TableReader[],
+  uid: string,
+  name: string,
+  range: HashRange,
+): number {
   const cursor = liveEntries(readers, uid, name, range);
   let entries = 0;
   for (let entry = cursor.next(); entry !== null; entry = cursor.next()) {
@@ -142,8 +160,12 @@ function keyedSubtasks(manifest: Manifest): { readonly subtask: SubtaskInfo; rea
     .filter(({ subtask, range }) => subtask.tables.length > 0 && !isEmptyRange(range));
 }
 
-function statesOf(manifest: Manifest): { readonly uid: string; readonly name: string; readonly entries: number; readonly digest: string }[] {
-  return manifest.operators.flatMap(({ uid, keyedStates }) => keyedStates.map(({ name, entries, digest }) => ({ uid, name, entries, digest })));
+function statesOf(
+  manifest: Manifest,
+): { readonly uid: string; readonly name: string; readonly entries: number; readonly digest: string }[] {
+  return manifest.operators.flatMap(({ uid, keyedStates }) =>
+    keyedStates.map(({ name, entries, digest }) => ({ uid, name, entries, digest })),
+  );
 }
 
 function digestProblem(path: string, state: VerifiedState): VerifyProblem {

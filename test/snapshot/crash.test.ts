@@ -17,11 +17,15 @@ const RETAINED = 2;
 
 /** State at checkpoint n: some keys change, some come, some go. */
 function stateAt(n: number): State {
-  return new Map(Array.from({ length: 12 }, (_, i) => [`key ${i}`, `value ${i % 3 === 0 ? n : 0}`] as const).filter((_, i) => (i + n) % 5 !== 0));
+  return new Map(
+    Array.from({ length: 12 }, (_, i) => [`key ${i}`, `value ${i % 3 === 0 ? n : 0}`] as const).filter(
+      (_, i) => (i + n) % 5 !== 0,
+    ),
+  );
 }
 
 /** What the coordinator does, in miniature. `acknowledged` is told of each step that has returned. */
-function run(fs: SimFs, from: number, to: number, base: Checkpointer, acknowledged: (n: number) => void): void {
+function runJob(fs: SimFs, from: number, to: number, base: Checkpointer, acknowledged: (n: number) => void): void {
   for (let n = from; n <= to; n++) {
     base.checkpoint(n, stateAt(n));
     acknowledged(n);
@@ -40,18 +44,25 @@ function compact(fs: SimFs, base: Checkpointer, createdBy: number): void {
   const shared = sharedDirectory(JOB_DIR);
   const located = base.tables.slice(run.start, run.end).map((table) => ({ table, path: tablePath(shared, table.hash) }));
   const merged = withTables(fs, located, (tables) =>
-    writeTable(fs, shared, { compression: 'none', createdBy }, (writer) => mergeTables(writer, tables, { range: ALL_HASHES, dropTombstones: run.end === base.tables.length })),
+    writeTable(fs, shared, { compression: 'none', createdBy }, (writer) =>
+      mergeTables(writer, tables, { range: ALL_HASHES, dropTombstones: run.end === base.tables.length }),
+    ),
   );
   base.tables.splice(run.start, run.end - run.start, ...(merged === null ? [] : [merged]));
 }
 
-/** Every checkpoint that can be seen is whole; the newest is the last acknowledged one or the one being published. Returns its number. */
+/**
+ * Every checkpoint that can be seen is whole; the newest is the last acknowledged one or the one being published.
+ * Returns its number.
+ */
 function checkImage(image: SimFs, acknowledged: number, where: string): number {
   const found = findCheckpointsOfJob(image, JOB_DIR);
-  for (const { problem, directory } of found) if (problem !== null) throw new Error(`${where}: ${directory}: ${problem.message}`, { cause: problem });
+  for (const { problem, directory } of found)
+    if (problem !== null) throw new Error(`${where}: ${directory}: ${problem.message}`, { cause: problem });
   const newest = found[0]?.checkpointId ?? 0;
   expect([acknowledged, acknowledged + 1], where).toContain(newest);
-  for (const { checkpoint, checkpointId } of found) expect(readState(image, checkpoint!), `${where}, checkpoint ${checkpointId}`).toEqual(stateAt(checkpointId));
+  for (const { checkpoint, checkpointId } of found)
+    expect(readState(image, checkpoint!), `${where}, checkpoint ${checkpointId}`).toEqual(stateAt(checkpointId));
   return newest;
 }
 
@@ -64,7 +75,7 @@ function emptyDisk(): SimFs {
   return fs;
 }
 
-describe('publication and collection', () => {
+describe('publication and collection', { timeout: 120_000 }, () => {
   test('after a power cut at any operation, each visible checkpoint is whole and the newest is n or n + 1', () => {
     const random = randomFrom(SEED);
     const fs = emptyDisk();
@@ -83,7 +94,7 @@ describe('publication and collection', () => {
         if (i === 0) continued += continueFrom(image, newest, random, where);
       }
     };
-    run(fs, 1, CHECKPOINTS, new Checkpointer(fs), (n) => (acknowledged = n));
+    runJob(fs, 1, CHECKPOINTS, new Checkpointer(fs), (n) => (acknowledged = n));
     fs.before = () => undefined;
     expect(images).toBeGreaterThan(2000);
     expect(continued).toBeGreaterThan(100);
@@ -91,7 +102,7 @@ describe('publication and collection', () => {
   });
 
   test('after the process was killed at any operation, the next run goes on and one collection leaves no orphan', () => {
-    const total = operationsOf((fs) => run(fs, 1, 4, new Checkpointer(fs), () => undefined));
+    const total = operationsOf((fs) => runJob(fs, 1, 4, new Checkpointer(fs), () => undefined));
     for (let cut = 1; cut <= total; cut++) {
       const fs = emptyDisk();
       const start = fs.operations;
@@ -100,7 +111,7 @@ describe('publication and collection', () => {
         if (fs.operations - start >= cut) throw Object.assign(new Error('killed'), { code: 'EKILLED' });
       };
       try {
-        run(fs, 1, 4, new Checkpointer(fs), (n) => (acknowledged = n));
+        runJob(fs, 1, 4, new Checkpointer(fs), (n) => (acknowledged = n));
       } catch {
         // Killed; or not noticed, where only cleaning up was left to do.
       }
@@ -111,7 +122,7 @@ describe('publication and collection', () => {
   });
 
   test('a failure of any operation fails that checkpoint only: earlier ones stay, and later ones work', () => {
-    const total = operationsOf((fs) => run(fs, 1, 3, new Checkpointer(fs), () => undefined));
+    const total = operationsOf((fs) => runJob(fs, 1, 3, new Checkpointer(fs), () => undefined));
     for (const code of ['ENOSPC', 'EIO']) {
       for (let cut = 1; cut <= total; cut++) {
         const fs = emptyDisk();
@@ -122,10 +133,10 @@ describe('publication and collection', () => {
         };
         let failed = false;
         try {
-          run(fs, 1, 3, new Checkpointer(fs), (n) => (acknowledged = n));
+          runJob(fs, 1, 3, new Checkpointer(fs), (n) => (acknowledged = n));
         } catch (error) {
           failed = true;
-          expect(isTidemarkError(error), `${code} at operation ${cut}: ${error}`).toBe(true);
+          expect(isTidemarkError(error), `${code} at operation ${cut}: ${String(error)}`).toBe(true);
         }
         fs.before = () => undefined;
         const newest = checkImage(fs, acknowledged, `${code} at operation ${cut}`);
@@ -147,7 +158,7 @@ function continueFrom(image: SimFs, newest: number, random: () => number, where:
   };
   try {
     collectGarbage(image, JOB_DIR, { retain: retainedAt(newest), inFlight: new Set(), sweep: true });
-    run(image, newest + 1, newest + 2, again, (n) => (acknowledged = n));
+    runJob(image, newest + 1, newest + 2, again, (n) => (acknowledged = n));
   } catch {
     // The cut.
   }
@@ -158,12 +169,15 @@ function continueFrom(image: SimFs, newest: number, random: () => number, where:
 
 function continueWith(image: SimFs, newest: number, where: string): void {
   const again = resumed(image, newest);
-  run(image, newest + 1, newest + 3, again, () => undefined);
+  runJob(image, newest + 1, newest + 3, again, () => undefined);
   checkImage(image, newest + 3, `${where}, continued`);
   const report = collectGarbage(image, JOB_DIR, { retain: [newest + 3], inFlight: new Set(), sweep: true });
   expect(report.failures, where).toEqual([]);
   const kept = findCheckpointsOfJob(image, JOB_DIR);
-  expect(kept.map((found) => found.checkpointId), where).toEqual([newest + 3]);
+  expect(
+    kept.map((found) => found.checkpointId),
+    where,
+  ).toEqual([newest + 3]);
   const named = new Set(kept[0].checkpoint!.manifest.stages[0].subtasks[0].tables.map((table) => `${table.hash}.sst`));
   expect(new Set(image.list(sharedDirectory(JOB_DIR))), where).toEqual(named);
   expect(image.list(JOB_DIR).sort(), where).toEqual([`chk-${newest + 3}`, 'shared', 'taskowned']);

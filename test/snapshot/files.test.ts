@@ -15,7 +15,9 @@ describe('files', () => {
   test('a write that takes nothing is an error, not an endless loop', () => {
     const fs = disk();
     fs.before = (operation) => (operation === 'write' ? 0 : undefined);
-    expect(() => createDurably(fs, '/f', (fd) => writeFully(fs, fd, '/f', Buffer.from('x')))).toThrow(expect.objectContaining({ code: 'ERR_IO' }));
+    expect(() => createDurably(fs, '/f', (fd) => writeFully(fs, fd, '/f', Buffer.from('x')))).toThrow(
+      expect.objectContaining({ code: 'ERR_IO' }),
+    );
     expect(fs.list('/')).toEqual([]);
   });
 
@@ -24,7 +26,9 @@ describe('files', () => {
     fs.before = (operation) => {
       if (operation === 'write') throw errno('ENOSPC', '/f');
     };
-    expect(() => createDurably(fs, '/f', (fd) => writeFully(fs, fd, '/f', Buffer.from('x')))).toThrow(expect.objectContaining({ code: 'ERR_NO_SPACE', message: expect.stringContaining('/f') }));
+    expect(() => createDurably(fs, '/f', (fd) => writeFully(fs, fd, '/f', Buffer.from('x')))).toThrow(
+      expect.objectContaining({ code: 'ERR_NO_SPACE', message: expect.stringContaining('/f') }),
+    );
     expect(fs.list('/')).toEqual([]);
     expect(fs.openFiles).toBe(0);
   });

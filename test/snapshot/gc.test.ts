@@ -23,7 +23,10 @@ const nothing: ReadonlySet<string> = new Set();
 describe('collection plan', () => {
   test('keeps a file inherited by a retained checkpoint', () => {
     expect(planCollection(FACTS, { retain: [2], inFlight: nothing, sweep: false })).toMatchObject({ retire: [1], tables: [] });
-    expect(planCollection(FACTS, { retain: [3], inFlight: nothing, sweep: false })).toMatchObject({ retire: [1, 2], tables: [A] });
+    expect(planCollection(FACTS, { retain: [3], inFlight: nothing, sweep: false })).toMatchObject({
+      retire: [1, 2],
+      tables: [A],
+    });
   });
 
   test('leaves checkpoints alone that are newer than every retained one', () => {
@@ -31,8 +34,16 @@ describe('collection plan', () => {
   });
 
   test('keeps tables in flight, and orphans unless nothing is being written', () => {
-    expect(planCollection(FACTS, { retain: [3], inFlight: new Set([A]), sweep: false })).toMatchObject({ tables: [], temporaryFiles: [], directories: [] });
-    expect(planCollection(FACTS, { retain: [3], inFlight: new Set([D]), sweep: true })).toMatchObject({ tables: [A], temporaryFiles: ['.tmp-1'], directories: ['.new-chk-4-aa'] });
+    expect(planCollection(FACTS, { retain: [3], inFlight: new Set([A]), sweep: false })).toMatchObject({
+      tables: [],
+      temporaryFiles: [],
+      directories: [],
+    });
+    expect(planCollection(FACTS, { retain: [3], inFlight: new Set([D]), sweep: true })).toMatchObject({
+      tables: [A],
+      temporaryFiles: ['.tmp-1'],
+      directories: ['.new-chk-4-aa'],
+    });
   });
 
   test('files with names that are not ours are never deleted', () => {
@@ -43,7 +54,13 @@ describe('collection plan', () => {
 });
 
 describe('collection', () => {
-  const states = [1, 2, 3, 4].map((n) => new Map([['a', `${n}`], [`key ${n}`, 'x']]));
+  const states = [1, 2, 3, 4].map(
+    (n) =>
+      new Map([
+        ['a', `${n}`],
+        [`key ${n}`, 'x'],
+      ]),
+  );
 
   function threeCheckpoints(): { fs: SimFs; job: Checkpointer } {
     const fs = new SimFs();
@@ -68,7 +85,9 @@ describe('collection', () => {
       const file = fs.file(`${JOB_DIR}/chk-${damaged}/_metadata`);
       file.bytes = file.bytes.subarray(1);
       const before = fs.tree();
-      expect(() => collectGarbage(fs, JOB_DIR, { retain: [3], inFlight: nothing, sweep: true })).toThrow(expect.objectContaining({ code: 'ERR_MANIFEST_CORRUPT' }));
+      expect(() => collectGarbage(fs, JOB_DIR, { retain: [3], inFlight: nothing, sweep: true })).toThrow(
+        expect.objectContaining({ code: 'ERR_MANIFEST_CORRUPT' }),
+      );
       expect(fs.tree()).toEqual(before);
     }
   });
@@ -95,7 +114,9 @@ describe('collection', () => {
   test('a dry run plans and touches nothing', () => {
     const { fs } = threeCheckpoints();
     const before = fs.tree();
-    expect(collectGarbage(fs, JOB_DIR, { retain: [3], inFlight: nothing, sweep: true }, { dryRun: true }).plan.retire).toEqual([1, 2]);
+    expect(collectGarbage(fs, JOB_DIR, { retain: [3], inFlight: nothing, sweep: true }, { dryRun: true }).plan.retire).toEqual([
+      1, 2,
+    ]);
     expect(fs.tree()).toEqual(before);
   });
 
@@ -124,6 +145,8 @@ describe('retention', () => {
     ['on-cancellation', [false, false, true, true, true]],
     ['always', [true, true, true, true, true]],
   ] as const)('policy %s at the end of a job', (policy, kept) => {
-    expect((['finished', 'stopped', 'cancelled', 'failed', 'suspended'] as const).map((outcome) => isRetainedAtEnd(policy, outcome))).toEqual(kept);
+    expect(
+      (['finished', 'stopped', 'cancelled', 'failed', 'suspended'] as const).map((outcome) => isRetainedAtEnd(policy, outcome)),
+    ).toEqual(kept);
   });
 });

@@ -1,4 +1,7 @@
-/** A small job without an engine: states are plain maps, each checkpoint writes what changed, and reading back gives the maps again. */
+/**
+ * A small job without an engine: states are plain maps, each checkpoint writes what changed, and reading back gives the
+ * maps again.
+ */
 import { StateDigest } from '../../src/format/digest.ts';
 import { hashKey } from '../../src/format/hash.ts';
 import type { Manifest, TableRef } from '../../src/format/manifest.ts';
@@ -26,7 +29,12 @@ export function changes(before: State, after: State): Map<string, string | null>
   return delta;
 }
 
-export function writeDelta(fs: FsPort, directory: string, createdBy: number, delta: ReadonlyMap<string, string | null>): TableRef | null {
+export function writeDelta(
+  fs: FsPort,
+  directory: string,
+  createdBy: number,
+  delta: ReadonlyMap<string, string | null>,
+): TableRef | null {
   const entries = [...delta].map(([key, value]) => {
     const bytes = Buffer.from(key);
     return { hash: hashKey(memoryOf(bytes), 0, bytes.length), key: bytes, value: value === null ? null : Buffer.from(value) };
@@ -62,8 +70,21 @@ export function readState(fs: FsPort, checkpoint: Checkpoint): Map<string, strin
 }
 
 /** @param tables  newest first */
-export function manifestOf(checkpointId: number, tables: readonly TableRef[], state: State, changed: Partial<Manifest> = {}): Manifest {
-  const statistics = { syncMs: 0.25, asyncMs: 3, alignmentMs: 0, startDelayMs: 0, newBytes: tables[0]?.sizeBytes ?? 0, liveBytes: 100, changedEntries: 1 };
+export function manifestOf(
+  checkpointId: number,
+  tables: readonly TableRef[],
+  state: State,
+  changed: Partial<Manifest> = {},
+): Manifest {
+  const statistics = {
+    syncMs: 0.25,
+    asyncMs: 3,
+    alignmentMs: 0,
+    startDelayMs: 0,
+    newBytes: tables[0]?.sizeBytes ?? 0,
+    liveBytes: 100,
+    changedEntries: 1,
+  };
   return {
     format: 1,
     kind: 'checkpoint',
@@ -77,13 +98,31 @@ export function manifestOf(checkpointId: number, tables: readonly TableRef[], st
     trigger: 'periodic',
     incremental: true,
     tidemarkVersion: '0.1.0',
-    operators: [{ uid: SECTION.uid, name: 'count', kind: 'process', maxParallelism: 128, keyedStates: [{ ...stateInfo(), digest: digestOf(state), entries: state.size }] }],
+    operators: [
+      {
+        uid: SECTION.uid,
+        name: 'count',
+        kind: 'process',
+        maxParallelism: 128,
+        keyedStates: [{ ...stateInfo(), digest: digestOf(state), entries: state.size }],
+      },
+    ],
     stages: [
       {
         operators: [SECTION.uid],
         parallelism: 1,
         maxParallelism: 128,
-        subtasks: [{ subtask: 0, keyGroups: { start: 0, end: 127 }, finished: false, tables, operatorState: { source: { splits: [{ at: 7 }] } }, committables: {}, statistics }],
+        subtasks: [
+          {
+            subtask: 0,
+            keyGroups: { start: 0, end: 127 },
+            finished: false,
+            tables,
+            operatorState: { source: { splits: [{ at: 7 }] } },
+            committables: {},
+            statistics,
+          },
+        ],
       },
     ],
     counters: { records: 12 },

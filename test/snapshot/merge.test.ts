@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decideCompaction } from '../../src/snapshot/compaction.ts';
 import { writeCanonical } from '../../src/snapshot/canonical.ts';
@@ -8,7 +8,11 @@ import { TableWriter } from '../../src/format/sorted-table/writer.ts';
 import type { TableReader } from '../../src/format/sorted-table/reader.ts';
 import { drain, encodeTable, info, openTable, readAll, sorted, type Entry } from '../format/sorted-table/table-tools.ts';
 
-const entry = fc.record({ hash: fc.constantFrom(0, 5, 6, 0xffffffff), key: fc.uint8Array({ maxLength: 1 }).map((key) => key.map((b) => b & 3)), value: fc.option(fc.uint8Array({ maxLength: 9 })) });
+const entry = fc.record({
+  hash: fc.constantFrom(0, 5, 6, 0xffffffff),
+  key: fc.uint8Array({ maxLength: 1 }).map((key) => key.map((b) => b & 3)),
+  value: fc.option(fc.uint8Array({ maxLength: 9 })),
+});
 const identity = (e: Entry) => `${e.hash}:${Buffer.from(e.key).toString('hex')}`;
 const table = fc.uniqueArray(entry, { maxLength: 10, selector: identity }).map(sorted);
 
@@ -24,10 +28,15 @@ const open = (entries: readonly Entry[]) => openTable(encodeTable([{ info: info(
 describe('merge', () => {
   test('of each key the newest entry counts, and deleted keys are gone', () => {
     fc.assert(
-      fc.property(fc.array(table, { maxLength: 6 }), fc.constantFrom(0, 5, 6), fc.constantFrom(5, 6, 0xffffffff), (tables, first, last) => {
-        const expected = newest(tables).filter((e) => e.value !== null && e.hash >= first && e.hash <= last);
-        expect(drain(liveEntries(tables.map(open), 'op', 'value', { first, last }))).toEqual(expected);
-      }),
+      fc.property(
+        fc.array(table, { maxLength: 6 }),
+        fc.constantFrom(0, 5, 6),
+        fc.constantFrom(5, 6, 0xffffffff),
+        (tables, first, last) => {
+          const expected = newest(tables).filter((e) => e.value !== null && e.hash >= first && e.hash <= last);
+          expect(drain(liveEntries(tables.map(open), 'op', 'value', { first, last }))).toEqual(expected);
+        },
+      ),
       { numRuns: 300 },
     );
   });
@@ -48,9 +57,19 @@ describe('merge', () => {
   });
 
   test('sections are merged by operator and state, whatever their order in the tables', () => {
-    const one = openTable(encodeTable([{ info: info('b'), entries: [value(1, 'b1')] }, { info: info('a'), entries: [value(1, 'a1')] }]).bytes);
+    const one = openTable(
+      encodeTable([
+        { info: info('b'), entries: [value(1, 'b1')] },
+        { info: info('a'), entries: [value(1, 'a1')] },
+      ]).bytes,
+    );
     const two = openTable(encodeTable([{ info: info('a'), entries: [value(1, 'old'), value(2, 'a2')] }]).bytes);
-    expect(readAll(merge([one, two], true)).map((s) => [s.info.uid, s.entries.map((e) => Buffer.from(e.value!).toString())])).toEqual([['a', ['a1', 'a2']], ['b', ['b1']]]);
+    expect(
+      readAll(merge([one, two], true)).map((s) => [s.info.uid, s.entries.map((e) => Buffer.from(e.value!).toString())]),
+    ).toEqual([
+      ['a', ['a1', 'a2']],
+      ['b', ['b1']],
+    ]);
   });
 
   test('tables in which a state has different schemas are not merged', () => {
@@ -62,7 +81,10 @@ describe('merge', () => {
     fc.assert(
       fc.property(fc.array(table, { minLength: 1, maxLength: 4 }), (tables) => {
         const whole = canonical([{ tables: tables.map(open), range: ALL_HASHES }]);
-        const halves = [{ first: 6, last: 0xffffffff }, { first: 0, last: 5 }].map((range) => ({ range, tables: tables.map(open) }));
+        const halves = [
+          { first: 6, last: 0xffffffff },
+          { first: 0, last: 5 },
+        ].map((range) => ({ range, tables: tables.map(open) }));
         const compacted = canonical([{ tables: [merge(tables.map(open), true)], range: ALL_HASHES }]);
         expect(canonical(halves).equals(whole)).toBe(true);
         expect(compacted.equals(whole)).toBe(true);
@@ -92,7 +114,10 @@ describe('compaction', () => {
         for (const sizeBytes of sizes) {
           tables = [{ sizeBytes }, ...tables];
           const run = decideCompaction(tables);
-          if (run !== null) tables.splice(run.start, run.end - run.start, { sizeBytes: tables.slice(run.start, run.end).reduce((sum, t) => sum + t.sizeBytes, 0) });
+          if (run !== null)
+            tables.splice(run.start, run.end - run.start, {
+              sizeBytes: tables.slice(run.start, run.end).reduce((sum, t) => sum + t.sizeBytes, 0),
+            });
           expect(tables.length).toBeLessThanOrEqual(10);
         }
       }),
@@ -126,14 +151,14 @@ function value(hash: number, text: string): Entry {
 }
 
 function merge(tables: readonly TableReader[], dropTombstones: boolean): TableReader {
-  return openTable(written((writer) => mergeTables(writer, tables, { range: ALL_HASHES, dropTombstones })));
+  return openTable(bytesOf((writer) => mergeTables(writer, tables, { range: ALL_HASHES, dropTombstones })));
 }
 
 function canonical(parts: Parameters<typeof writeCanonical>[1]): Buffer {
-  return written((writer) => writeCanonical(writer, parts));
+  return bytesOf((writer) => writeCanonical(writer, parts));
 }
 
-function written(fill: (writer: TableWriter) => void): Buffer {
+function bytesOf(fill: (writer: TableWriter) => void): Buffer {
   const chunks: Buffer[] = [];
   const writer = new TableWriter((bytes) => chunks.push(Buffer.from(bytes)), { compression: 'none' });
   fill(writer);

@@ -19,12 +19,19 @@ beforeEach(() => {
 });
 afterEach(() => nodeFs.rmSync(base, { recursive: true, force: true }));
 
-const state = new Map([['a', '1'], ['b', '2']]);
+const state = new Map([
+  ['a', '1'],
+  ['b', '2'],
+]);
 
 function publish(checkpointId: number) {
   prepareJobDirectory(realFs, jobDir);
   const table = writeDelta(realFs, sharedDirectory(jobDir), checkpointId, state)!;
-  return { table, directory: publishCheckpoint(realFs, jobDir, manifestOf(checkpointId, [table], state)), path: tablePath(sharedDirectory(jobDir), table.hash) };
+  return {
+    table,
+    directory: publishCheckpoint(realFs, jobDir, manifestOf(checkpointId, [table], state)),
+    path: tablePath(sharedDirectory(jobDir), table.hash),
+  };
 }
 
 describe('the real file system', () => {
@@ -45,19 +52,25 @@ describe('the real file system', () => {
 
   test('the second process that publishes a number is fenced', () => {
     const { table } = publish(1);
-    expect(() => publishCheckpoint(realFs, jobDir, manifestOf(1, [table], state))).toThrow(expect.objectContaining({ code: 'ERR_CHECKPOINT_FENCED' }));
+    expect(() => publishCheckpoint(realFs, jobDir, manifestOf(1, [table], state))).toThrow(
+      expect.objectContaining({ code: 'ERR_CHECKPOINT_FENCED' }),
+    );
     expect(nodeFs.readdirSync(jobDir).sort()).toEqual(['chk-1', 'shared', 'taskowned']);
   });
 
   test('a process that wakes up after later checkpoints were published is fenced, though its number is free', () => {
     const { table } = publish(5);
-    expect(() => publishCheckpoint(realFs, jobDir, manifestOf(3, [table], state))).toThrow(expect.objectContaining({ code: 'ERR_CHECKPOINT_FENCED' }));
+    expect(() => publishCheckpoint(realFs, jobDir, manifestOf(3, [table], state))).toThrow(
+      expect.objectContaining({ code: 'ERR_CHECKPOINT_FENCED' }),
+    );
     expect(nodeFs.readdirSync(jobDir).sort()).toEqual(['chk-5', 'shared', 'taskowned']);
   });
 
   test('the checksum of a manifest can be verified with sha256sum', () => {
     const { directory } = publish(1);
-    const computed = execFileSync('sh', ['-c', 'head -n 1 "$1/_metadata" | sha256sum | cut -c 1-64', 'sh', directory], { encoding: 'utf8' }).trim();
+    const computed = execFileSync('sh', ['-c', 'head -n 1 "$1/_metadata" | sha256sum | cut -c 1-64', 'sh', directory], {
+      encoding: 'utf8',
+    }).trim();
     expect(nodeFs.readFileSync(join(directory, '_metadata'), 'utf8').split('\n')[1]).toBe(`sha256 ${computed}`);
   });
 
@@ -75,7 +88,12 @@ describe('the real file system', () => {
 
   test('a file that is really full is ERR_NO_SPACE', () => {
     if (!nodeFs.existsSync('/dev/full')) return;
-    const full = { ...realFs, open: (path: string, mode: 'create' | 'read' | 'directory') => (mode === 'create' ? nodeFs.openSync('/dev/full', 'w') : realFs.open(path, mode)), unlink: () => undefined };
+    const full = {
+      ...realFs,
+      open: (path: string, mode: 'create' | 'read' | 'directory') =>
+        mode === 'create' ? nodeFs.openSync('/dev/full', 'w') : realFs.open(path, mode),
+      unlink: () => undefined,
+    };
     prepareJobDirectory(realFs, jobDir);
     expect(() => writeDelta(full, sharedDirectory(jobDir), 1, state)).toThrow(expect.objectContaining({ code: 'ERR_NO_SPACE' }));
   });

@@ -9,7 +9,10 @@ import { SimFs } from './sim-fs.ts';
 
 const OTHER_JOB = 'fedcba9876543210fedcba9876543210';
 const one = new Map([['a', '1']]);
-const two = new Map([['a', '2'], ['b', '3']]);
+const two = new Map([
+  ['a', '2'],
+  ['b', '3'],
+]);
 
 function twoCheckpoints(): { fs: SimFs; job: Checkpointer } {
   const fs = new SimFs();
@@ -55,7 +58,9 @@ describe('restore', () => {
     const file = fs.file(tablePath(sharedDirectory(JOB_DIR), job.tables[0].hash));
     const size = file.bytes.length;
     file.bytes = file.bytes.subarray(0, 100);
-    expect(() => openCheckpoint(fs, `${JOB_DIR}/chk-2`)).toThrow(code('ERR_TABLE_CORRUPT', `100 bytes, the manifest of ${JOB_DIR}/chk-2 says ${size}`));
+    expect(() => openCheckpoint(fs, `${JOB_DIR}/chk-2`)).toThrow(
+      code('ERR_TABLE_CORRUPT', `100 bytes, the manifest of ${JOB_DIR}/chk-2 says ${size}`),
+    );
   });
 
   test('two tables of equal size that were swapped are noticed by their hash', () => {
@@ -94,7 +99,11 @@ describe('resume', () => {
     publishAs(fs, OTHER_JOB, 7, { jobName: 'other job', completedAt: '2027-01-01T00:00:00Z' });
     expect(findCheckpointsByName(fs, BASE, 'test job').map((found) => found.checkpointId)).toEqual([2, 1]);
     publishAs(fs, 'a'.repeat(32), 3, { completedAt: '2026-06-01T00:00:00Z' });
-    expect(findCheckpointsByName(fs, BASE, 'test job').map((found) => [found.jobId[0], found.checkpointId])).toEqual([['a', 3], ['0', 2], ['0', 1]]);
+    expect(findCheckpointsByName(fs, BASE, 'test job').map((found) => [found.jobId[0], found.checkpointId])).toEqual([
+      ['a', 3],
+      ['0', 2],
+      ['0', 1],
+    ]);
   });
 
   test('a damaged newest checkpoint is an error, and with fallback is passed over with its reason', () => {
@@ -105,7 +114,9 @@ describe('resume', () => {
     expect(() => decideResume(found, false)).toThrow(code('ERR_MANIFEST_CORRUPT'));
     const decision = decideResume(found, true);
     expect(decision.checkpoint?.manifest.checkpointId).toBe(1);
-    expect(decision.passedOver).toEqual([{ directory: `${JOB_DIR}/chk-2`, reason: expect.stringContaining('ERR_MANIFEST_CORRUPT') }]);
+    expect(decision.passedOver).toEqual([
+      { directory: `${JOB_DIR}/chk-2`, reason: expect.stringContaining('ERR_MANIFEST_CORRUPT') },
+    ]);
   });
 
   test('a directory in which nothing can be read is not taken for an empty start', () => {
@@ -116,7 +127,10 @@ describe('resume', () => {
   });
 
   test('no checkpoint at all is an empty start', () => {
-    expect(decideResume(findCheckpointsByName(new SimFs(), BASE, 'test job'), false)).toEqual({ checkpoint: null, passedOver: [] });
+    expect(decideResume(findCheckpointsByName(new SimFs(), BASE, 'test job'), false)).toEqual({
+      checkpoint: null,
+      passedOver: [],
+    });
   });
 });
 

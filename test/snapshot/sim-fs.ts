@@ -1,7 +1,7 @@
 /**
- * A disk in memory that forgets: what was written is volatile until it is synced. `crash` gives the disk as it may be found after
- * power was cut now: of each file any 512-byte blocks of what was not synced, of each directory any of the names that were not
- * synced, in any combination. That is more than most file systems do, and what POSIX allows.
+ * A disk in memory that forgets: what was written is volatile until it is synced. `crash` gives the disk as it may be
+ * found after power was cut now: of each file any 512-byte blocks of what was not synced, of each directory any of the
+ * names that were not synced, in any combination. That is more than most file systems do, and what POSIX allows.
  */
 import { basename, dirname } from 'node:path';
 import type { FileStatus, FsPort } from '../../src/snapshot/fs-port.ts';
@@ -257,6 +257,7 @@ function afterCrash(node: Node, random: () => number, copies: Map<Node, Node>): 
 function torn(node: FileNode, random: () => number): Buffer {
   const length = node.durable.length + Math.floor(random() * (node.bytes.length - node.durable.length + 1));
   const bytes = Buffer.from(node.bytes.subarray(0, length));
-  for (let at = node.durable.length; at < length; at += TORN_BLOCK_BYTES) if (random() < 0.3) bytes.fill(0, at, Math.min(length, at + TORN_BLOCK_BYTES));
+  for (let at = node.durable.length; at < length; at += TORN_BLOCK_BYTES)
+    if (random() < 0.3) bytes.fill(0, at, Math.min(length, at + TORN_BLOCK_BYTES));
   return bytes;
 }

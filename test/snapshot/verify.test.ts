@@ -8,12 +8,21 @@ import { BASE, Checkpointer, digestOf, JOB_DIR, manifestOf } from './job-tools.t
 import { errno, SimFs } from './sim-fs.ts';
 
 const CHECKPOINT = `${JOB_DIR}/chk-2`;
-const state = new Map([['a', '2'], ['b', '3']]);
+const state = new Map([
+  ['a', '2'],
+  ['b', '3'],
+]);
 
 function disk(): { fs: SimFs; job: Checkpointer } {
   const fs = new SimFs();
   const job = new Checkpointer(fs);
-  job.checkpoint(1, new Map([['a', '1'], ['gone', 'x']]));
+  job.checkpoint(
+    1,
+    new Map([
+      ['a', '1'],
+      ['gone', 'x'],
+    ]),
+  );
   job.checkpoint(2, state);
   return { fs, job };
 }
@@ -23,7 +32,13 @@ describe('verify', () => {
     const { fs, job } = disk();
     const bytes = job.tables.reduce((sum, table) => sum + table.sizeBytes, 0);
     expect(verifyCheckpoint(fs, CHECKPOINT, { deep: true })).toEqual({
-      directory: CHECKPOINT, ok: true, deep: true, files: 2, bytes, problems: [], states: [{ uid: 'count', name: 'total', entries: 2, digest: digestOf(state), matches: true }],
+      directory: CHECKPOINT,
+      ok: true,
+      deep: true,
+      files: 2,
+      bytes,
+      problems: [],
+      states: [{ uid: 'count', name: 'total', entries: 2, digest: digestOf(state), matches: true }],
     });
   });
 
@@ -31,7 +46,11 @@ describe('verify', () => {
     const { fs, job } = disk();
     fs.file(`${CHECKPOINT}/_metadata`).bytes = encodeManifest(manifestOf(2, job.tables.slice(1), state));
     expect(verifyCheckpoint(fs, CHECKPOINT, { deep: false }).ok).toBe(true);
-    expect(verifyCheckpoint(fs, CHECKPOINT, { deep: true })).toMatchObject({ ok: false, problems: [{ message: expect.stringContaining('"total"') }], states: [{ matches: false }] });
+    expect(verifyCheckpoint(fs, CHECKPOINT, { deep: true })).toMatchObject({
+      ok: false,
+      problems: [{ message: expect.stringContaining('"total"') }],
+      states: [{ matches: false }],
+    });
   });
 
   test('every damaged byte of every table is found, also without going deep', () => {
@@ -52,7 +71,11 @@ describe('verify', () => {
 describe('inspect', () => {
   test('a checkpoint is summed up, and a directory listed with what is wrong', () => {
     const { fs } = disk();
-    expect(inspectCheckpoint(fs, CHECKPOINT)).toMatchObject({ checkpointId: 2, directory: CHECKPOINT, stages: [{ operators: ['count'], tables: 2 }] });
+    expect(inspectCheckpoint(fs, CHECKPOINT)).toMatchObject({
+      checkpointId: 2,
+      directory: CHECKPOINT,
+      stages: [{ operators: ['count'], tables: 2 }],
+    });
     fs.file(`${JOB_DIR}/chk-1/_metadata`).bytes = Buffer.alloc(3);
     for (const directory of [BASE, JOB_DIR]) {
       expect(listCheckpoints(fs, directory)).toMatchObject([
@@ -64,7 +87,8 @@ describe('inspect', () => {
 });
 
 describe('link in', () => {
-  const located = (job: Checkpointer) => job.tables.map((table) => ({ table, path: tablePath(sharedDirectory(JOB_DIR), table.hash) }));
+  const located = (job: Checkpointer) =>
+    job.tables.map((table) => ({ table, path: tablePath(sharedDirectory(JOB_DIR), table.hash) }));
 
   test('tables of another checkpoint are linked, without a byte being written', () => {
     const { fs, job } = disk();

@@ -1,6 +1,6 @@
 /**
- * Body of a block index, format 1: where the data blocks of one section begin, in hashes and in bytes. One row of 16 bytes
- * for each block, in their order, then the separators one after another.
+ * Body of a block index, format 1: where the data blocks of one section begin, in hashes and in bytes. One row of 16
+ * bytes for each block, in their order, then the separators one after another.
  *
  * | offset | size | type | field           | meaning                                                        |
  * |-------:|-----:|------|-----------------|----------------------------------------------------------------|
@@ -9,8 +9,9 @@
  * |      8 |    4 | u32  | firstHash       | hash of its first entry                                        |
  * |     12 |    4 | u32  | separatorLength | bytes of its separator                                         |
  *
- * All entries of a block are at or after (firstHash, separator) and all entries before it are below. The separator is the shortest
- * prefix of the block's first key for which that holds: empty, except where two blocks meet within one hash.
+ * All entries of a block are at or after (firstHash, separator) and all entries before it are below. The separator is
+ * the shortest prefix of the block's first key for which that holds: empty, except where two blocks meet within one
+ * hash.
  */
 import { assert } from '../assert.ts';
 import { compareBytes } from '../copy-bytes.ts';
@@ -110,13 +111,17 @@ export class BlockIndex {
       offset += body.readUInt32LE(row + FRAME_LENGTH);
       entries += this.entries[i];
       separatorEnd += length;
-      if (length > MAX_KEY_BYTES || rowsEnd + separatorEnd > body.length) throw corrupt(`the separator of block ${i} has ${length} bytes`);
+      if (length > MAX_KEY_BYTES || rowsEnd + separatorEnd > body.length)
+        throw corrupt(`the separator of block ${i} has ${length} bytes`);
       this.#separatorEnds[i] = separatorEnd;
-      if (i > 0 && this.compare(i - 1, this.firstHashes[i], this.#separators, separatorEnd - length, length) >= 0) throw corrupt(`block ${i} does not begin after block ${i - 1}`);
+      if (i > 0 && this.compare(i - 1, this.firstHashes[i], this.#separators, separatorEnd - length, length) >= 0)
+        throw corrupt(`block ${i} does not begin after block ${i - 1}`);
     }
     this.offsets[blocks] = offset;
-    if (rowsEnd + separatorEnd !== body.length) throw corrupt(`${body.length - rowsEnd - separatorEnd} bytes are left after the separators`);
-    if (offset !== bounds.dataOffset + bounds.dataLength) throw corrupt(`blocks end at ${offset}, the section at ${bounds.dataOffset + bounds.dataLength}`);
+    if (rowsEnd + separatorEnd !== body.length)
+      throw corrupt(`${body.length - rowsEnd - separatorEnd} bytes are left after the separators`);
+    if (offset !== bounds.dataOffset + bounds.dataLength)
+      throw corrupt(`blocks end at ${offset}, the section at ${bounds.dataOffset + bounds.dataLength}`);
     if (entries !== bounds.entries) throw corrupt(`blocks have ${entries} entries, the section ${bounds.entries}`);
   }
 

@@ -22,8 +22,8 @@
  * | keys          | sum of the key lengths        | without padding in between                               |
  * | values        | sum of the value lengths      | of live entries only                                     |
  *
- * Entries are sorted by hash and, where hashes are equal, by key bytes; no key occurs twice. A block is closed before the entry
- * that would take it beyond 64 KiB, so a larger block has a single entry.
+ * Entries are sorted by hash and, where hashes are equal, by key bytes; no key occurs twice. A block is closed before
+ * the entry that would take it beyond 64 KiB, so a larger block has a single entry.
  */
 import { assert } from '../assert.ts';
 import { compareBytes, copyBytes } from '../copy-bytes.ts';
@@ -100,7 +100,10 @@ export class BlockBuilder {
 
   /** Must the block be closed before an entry of these lengths is added? */
   isFullFor(keyLength: number, valueLength: number): boolean {
-    return this.#entries * 4 + this.#keyBytes + this.#valueBytes + 4 + keyLength + valueLength > BLOCK_TARGET_BYTES && this.#entries > 0;
+    return (
+      this.#entries * 4 + this.#keyBytes + this.#valueBytes + 4 + keyLength + valueLength > BLOCK_TARGET_BYTES &&
+      this.#entries > 0
+    );
   }
 
   /**
@@ -108,7 +111,15 @@ export class BlockBuilder {
    *
    * @param valueLength  -1 for a tombstone
    */
-  add(hash: number, keyFrom: Memory, keyAt: number, keyLength: number, valueFrom: Memory, valueAt: number, valueLength: number): void {
+  add(
+    hash: number,
+    keyFrom: Memory,
+    keyAt: number,
+    keyLength: number,
+    valueFrom: Memory,
+    valueAt: number,
+    valueLength: number,
+  ): void {
     const i = this.#entries;
     const keyTo = this.#keyBytes;
     if (keyTo + keyLength > this.#keys.byteLength) this.#keys = grown(this.#keys, keyTo, keyTo + keyLength);
@@ -119,7 +130,9 @@ export class BlockBuilder {
     } else {
       const previous = this.#hashes[i - 1];
       assert(
-        hash > previous || (hash === previous && compareBytes(this.#keys, this.#lastKeyAt, this.#keyLengths[i - 1], this.#keys, keyTo, keyLength) < 0),
+        hash > previous ||
+          (hash === previous &&
+            compareBytes(this.#keys, this.#lastKeyAt, this.#keyLengths[i - 1], this.#keys, keyTo, keyLength) < 0),
         'entries must come sorted by (hash, key), each key once',
       );
       if (keyLength < this.#shortestKey) this.#shortestKey = keyLength;
@@ -233,7 +246,8 @@ export class BlockColumns {
     this.valueLength = u32[VALUE_LENGTH >>> 2];
     this.keyWidth = u8[KEY_WIDTH];
     this.valueWidth = u8[VALUE_WIDTH];
-    if (this.entries > 1 && length > MAX_SHARED_BODY_BYTES) return `a block of ${length} bytes has ${this.entries} entries instead of one`;
+    if (this.entries > 1 && length > MAX_SHARED_BODY_BYTES)
+      return `a block of ${length} bytes has ${this.entries} entries instead of one`;
     if (this.entries === 0 || this.entries > length / 4) return `${this.entries} entries in a block of ${length} bytes`;
     if (this.tombstones > this.entries) return `${this.tombstones} tombstones among ${this.entries} entries`;
     if (!isWidth(this.keyWidth) || !isWidth(this.valueWidth)) return `lengths of ${this.keyWidth} and ${this.valueWidth} bytes`;
@@ -245,7 +259,8 @@ export class BlockColumns {
     this.valueLengthsAt = this.keyLengthsAt + align8(this.keyWidth * this.entries);
     this.keysAt = this.valueLengthsAt + align8(this.valueWidth * live);
     if (this.keysAt > length) return `columns of ${this.keysAt} bytes in a block of ${length}`;
-    if (this.tombstones > 0 && this.#countTombstones(u8) !== this.tombstones) return `the block does not have the ${this.tombstones} tombstones it says`;
+    if (this.tombstones > 0 && this.#countTombstones(u8) !== this.tombstones)
+      return `the block does not have the ${this.tombstones} tombstones it says`;
 
     if (this.keyLength > MAX_KEY_BYTES) return `keys of ${this.keyLength} bytes, at most ${MAX_KEY_BYTES} are allowed`;
     if (this.valueLength > MAX_VALUE_BYTES) return `values of ${this.valueLength} bytes, at most ${MAX_VALUE_BYTES} are allowed`;
@@ -253,7 +268,9 @@ export class BlockColumns {
     const valueBytes = this.valueWidth === 0 ? this.valueLength * live : this.#decodeValueLengths(u8);
     this.valuesAt = this.keysAt + align8(keyBytes);
     const expected = this.valuesAt + align8(valueBytes);
-    return expected === length ? null : `keys of ${keyBytes} and values of ${valueBytes} bytes need a block of ${expected} bytes, it has ${length}`;
+    return expected === length
+      ? null
+      : `keys of ${keyBytes} and values of ${valueBytes} bytes need a block of ${expected} bytes, it has ${length}`;
   }
 
   isTombstone(u8: Uint8Array, i: number): boolean {

@@ -1,6 +1,6 @@
 /**
- * Compression of data blocks. `auto` takes zstd where node:zlib has it (Node 22.15 and newer), else brotli at quality 1,
- * which is the next fastest there is without a further dependency. Node 20 cannot read zstd blocks and says so.
+ * Compression of data blocks. `auto` takes zstd where node:zlib has it (Node 22.15 and newer), else brotli at quality
+ * 1, which is the next fastest there is without a further dependency. Node 20 cannot read zstd blocks and says so.
  */
 import * as zlib from 'node:zlib';
 import { TidemarkError } from '../errors.ts';
@@ -19,7 +19,10 @@ export const CODEC_NAMES = ['none', 'zstd', 'brotli'] as const satisfies readonl
 const LEAST_GAIN = 1 / 8;
 
 type ZstdOptions = { maxOutputLength: number };
-const zstd = zlib as unknown as { zstdCompressSync?(bytes: Uint8Array): Buffer; zstdDecompressSync?(bytes: Uint8Array, options: ZstdOptions): Buffer };
+const zstd = zlib as unknown as {
+  zstdCompressSync?(bytes: Uint8Array): Buffer;
+  zstdDecompressSync?(bytes: Uint8Array, options: ZstdOptions): Buffer;
+};
 
 /** Codec that `compression` means on this Node version. */
 export function codecOf(compression: Compression): CodecName {
@@ -34,7 +37,10 @@ export interface Compressed {
 
 export function compress(codec: CodecName, bytes: Uint8Array): Compressed {
   if (codec === 'none') return { codec: CODEC_NONE, bytes };
-  const packed = codec === 'zstd' ? zstd.zstdCompressSync!(bytes) : zlib.brotliCompressSync(bytes, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } });
+  const packed =
+    codec === 'zstd'
+      ? zstd.zstdCompressSync!(bytes)
+      : zlib.brotliCompressSync(bytes, { params: { [zlib.constants.BROTLI_PARAM_QUALITY]: 1 } });
   if (packed.length > bytes.length * (1 - LEAST_GAIN)) return { codec: CODEC_NONE, bytes };
   return { codec: codec === 'zstd' ? CODEC_ZSTD : CODEC_BROTLI, bytes: packed };
 }
@@ -56,7 +62,8 @@ export function decompress(codec: number, bytes: Uint8Array, length: number, tab
     if (error instanceof TidemarkError) throw error;
     throw tableCorrupt(table, byteOffset, `a block of ${length} bytes does not decompress`, error);
   }
-  if (unpacked.length !== length) throw tableCorrupt(table, byteOffset, `a block decompresses to ${unpacked.length} bytes instead of ${length}`);
+  if (unpacked.length !== length)
+    throw tableCorrupt(table, byteOffset, `a block decompresses to ${unpacked.length} bytes instead of ${length}`);
   return unpacked;
 }
 

@@ -12,8 +12,8 @@
  *       "indexOffset", "indexLength" } ] }      frame of the block index
  * ```
  *
- * Sections stand in the order in which they were begun. The first begins at byte 16; the data of each begins where that of the one before ends;
- * then the indexes likewise, then the directory.
+ * Sections stand in the order in which they were begun. The first begins at byte 16; the data of each begins where that
+ * of the one before ends; then the indexes likewise, then the directory.
  */
 import { canonicalJson, type JsonValue } from '../json.ts';
 import type { Schema } from '../schema.ts';
@@ -73,13 +73,30 @@ export function decodeDirectory(body: Buffer, table: string, footer: Footer): Di
   return directory;
 }
 
-const SECTION_FIELDS = ['uid', 'name', 'kind', 'keyType', 'keySchema', 'schema', 'entries', 'tombstones', 'keyBytes', 'valueBytes', 'blocks', 'dataOffset', 'dataLength', 'indexOffset', 'indexLength'] as const;
+const SECTION_FIELDS = [
+  'uid',
+  'name',
+  'kind',
+  'keyType',
+  'keySchema',
+  'schema',
+  'entries',
+  'tombstones',
+  'keyBytes',
+  'valueBytes',
+  'blocks',
+  'dataOffset',
+  'dataLength',
+  'indexOffset',
+  'indexLength',
+] as const;
 
 function decodeSection(check: Validator, value: unknown, where: string): SectionEntry {
   const section = check.fields(value, where, SECTION_FIELDS);
   const text = (field: 'uid' | 'name' | 'kind' | 'keyType') => check.text(section[field], `${where}.${field}`, MAX_NAME_LENGTH);
   const count = (field: (typeof SECTION_FIELDS)[number]) => check.integer(section[field], `${where}.${field}`);
-  const schema = (field: 'keySchema' | 'schema') => check.nullable(section[field], `${where}.${field}`, (v, at) => check.schema(v, at));
+  const schema = (field: 'keySchema' | 'schema') =>
+    check.nullable(section[field], `${where}.${field}`, (v, at) => check.schema(v, at));
   return {
     uid: text('uid'),
     name: text('name'),
@@ -111,7 +128,8 @@ function checkPlacement(sections: readonly SectionEntry[], footer: Footer, fail:
     if (seen.has(identity)) fail(where, `the second section of ${identity}`);
     seen.add(identity);
     if (section.tombstones > section.entries) fail(where, `${section.tombstones} tombstones among ${section.entries} entries`);
-    if (section.blocks > section.entries || (section.blocks === 0) !== (section.entries === 0)) fail(where, `${section.blocks} blocks for ${section.entries} entries`);
+    if (section.blocks > section.entries || (section.blocks === 0) !== (section.entries === 0))
+      fail(where, `${section.blocks} blocks for ${section.entries} entries`);
     if (section.dataOffset !== at) fail(where, `its data is at ${section.dataOffset} instead of ${at}`);
     at += section.dataLength;
     entries += section.entries;

@@ -1,5 +1,6 @@
 /**
- * Frame, format 1: what every part of a sorted table between header and footer is wrapped in. A payload, then a trailer:
+ * Frame, format 1: what every part of a sorted table between header and footer is wrapped in. A payload, then a
+ * trailer:
  *
  * | offset | size | type | field      | meaning                                                           |
  * |-------:|-----:|------|------------|-------------------------------------------------------------------|
@@ -9,7 +10,8 @@
  * |      6 |    2 | u16  | reserved   | 0                                                                 |
  * |      8 |    8 | u64  | checksum   | xxHash64, seed 0, of the payload as stored and then bytes 0 to 7 above |
  *
- * Only data blocks are compressed. The checksum is of the stored bytes, so that damage is found before a decompressor sees it.
+ * Only data blocks are compressed. The checksum is of the stored bytes, so that damage is found before a decompressor
+ * sees it.
  */
 import { assert } from '../assert.ts';
 import { checksum64 } from '../content-hash.ts';
@@ -91,7 +93,8 @@ export class FrameReader {
   load(at: number, frameLength: number, frameType: number): void {
     const { name } = this.#source;
     if (frameLength < TRAILER_BYTES) throw tableCorrupt(name, at, `a frame of ${frameLength} bytes is shorter than its trailer`);
-    if (frameType === FRAME_DATA && frameLength > MAX_DATA_BODY_BYTES + TRAILER_BYTES) throw tableCorrupt(name, at, `a block of ${frameLength} bytes, at most ${MAX_DATA_BODY_BYTES} are allowed`);
+    if (frameType === FRAME_DATA && frameLength > MAX_DATA_BODY_BYTES + TRAILER_BYTES)
+      throw tableCorrupt(name, at, `a block of ${frameLength} bytes, at most ${MAX_DATA_BODY_BYTES} are allowed`);
     this.#reserve(frameLength);
     const frame = this.#memory.buf.subarray(0, frameLength);
     this.#source.read(at, frame);
@@ -99,8 +102,10 @@ export class FrameReader {
     if (frame.readBigUInt64LE(payloadLength + CHECKSUM) !== checksum64(frame.subarray(0, payloadLength + CHECKSUM))) {
       throw tableCorrupt(name, at, `the checksum of a frame of ${frameLength} bytes does not match`);
     }
-    if (frame[payloadLength + FRAME_TYPE] !== frameType) throw tableCorrupt(name, at, `a frame of type ${frame[payloadLength + FRAME_TYPE]} stands where type ${frameType} belongs`);
-    if (frame.readUInt16LE(payloadLength + RESERVED) !== 0) throw tableCorrupt(name, at, 'reserved bytes of a frame are not zero');
+    if (frame[payloadLength + FRAME_TYPE] !== frameType)
+      throw tableCorrupt(name, at, `a frame of type ${frame[payloadLength + FRAME_TYPE]} stands where type ${frameType} belongs`);
+    if (frame.readUInt16LE(payloadLength + RESERVED) !== 0)
+      throw tableCorrupt(name, at, 'reserved bytes of a frame are not zero');
     this.#unpack(at, frame, payloadLength);
   }
 
@@ -109,9 +114,11 @@ export class FrameReader {
     const bodyLength = frame.readUInt32LE(payloadLength + BODY_LENGTH);
     const codec = frame[payloadLength + CODEC];
     if (codec === CODEC_NONE) {
-      if (bodyLength !== payloadLength) throw tableCorrupt(name, at, `a frame without compression says ${bodyLength} bytes and has ${payloadLength}`);
+      if (bodyLength !== payloadLength)
+        throw tableCorrupt(name, at, `a frame without compression says ${bodyLength} bytes and has ${payloadLength}`);
     } else {
-      if (bodyLength > MAX_DATA_BODY_BYTES) throw tableCorrupt(name, at, `a block says ${bodyLength} bytes, at most ${MAX_DATA_BODY_BYTES} are allowed`);
+      if (bodyLength > MAX_DATA_BODY_BYTES)
+        throw tableCorrupt(name, at, `a block says ${bodyLength} bytes, at most ${MAX_DATA_BODY_BYTES} are allowed`);
       const body = decompress(codec, frame.subarray(0, payloadLength), bodyLength, name, at);
       this.#reserve(bodyLength);
       this.#memory.u8.set(body);
@@ -120,6 +127,7 @@ export class FrameReader {
   }
 
   #reserve(byteLength: number): void {
-    if (this.#memory.byteLength < byteLength) this.#memory = Memory.local(Math.max(byteLength, 2 * Math.min(this.#memory.byteLength, 1 << 20)));
+    if (this.#memory.byteLength < byteLength)
+      this.#memory = Memory.local(Math.max(byteLength, 2 * Math.min(this.#memory.byteLength, 1 << 20)));
   }
 }

@@ -40,7 +40,8 @@
  * In every future format the header and the last 16 bytes stay as they are. A format number above the newest that is
  * read is believed (ERR_FORMAT_UNSUPPORTED) only where header and footer agree on it; else it is damage.
  *
- * Limits: a file at most 2^53 - 1 bytes, key at most 64 KiB, value at most 64 MiB. Golden: test/golden/sorted-table.v1.bin
+ * Limits: a file at most 2^53 - 1 bytes, key at most 64 KiB, value at most 64 MiB. Golden:
+ * test/golden/sorted-table.v1.bin
  */
 import { assert } from '../assert.ts';
 import { checksum64 } from '../content-hash.ts';
@@ -107,16 +108,22 @@ export function encodeFooter(footer: Footer): Buffer {
  */
 export function decodeHeaderAndFooter(header: Buffer, footer: Buffer, table: string, fileLength: number): Footer {
   const footerAt = fileLength - FOOTER_BYTES;
-  if (!header.subarray(0, MAGIC_BYTES).equals(MAGIC)) throw tableCorrupt(table, 0, 'it does not begin with the magic bytes of a sorted table');
-  if (!footer.subarray(FOOTER_MAGIC).equals(MAGIC)) throw tableCorrupt(table, footerAt + FOOTER_MAGIC, 'it does not end with the magic bytes of a sorted table');
+  if (!header.subarray(0, MAGIC_BYTES).equals(MAGIC))
+    throw tableCorrupt(table, 0, 'it does not begin with the magic bytes of a sorted table');
+  if (!footer.subarray(FOOTER_MAGIC).equals(MAGIC))
+    throw tableCorrupt(table, footerAt + FOOTER_MAGIC, 'it does not end with the magic bytes of a sorted table');
   const format = header.readUInt32LE(HEADER_FORMAT);
   const formatAtEnd = footer.readUInt32LE(FOOTER_FORMAT);
-  if (format !== formatAtEnd) throw tableCorrupt(table, HEADER_FORMAT, `the header says format ${format}, the footer format ${formatAtEnd}`);
+  if (format !== formatAtEnd)
+    throw tableCorrupt(table, HEADER_FORMAT, `the header says format ${format}, the footer format ${formatAtEnd}`);
   if (format > NEWEST_FORMAT_READ) throw tableFormatUnsupported(table, format, NEWEST_FORMAT_READ);
   if (format < OLDEST_FORMAT_READ) throw tableCorrupt(table, HEADER_FORMAT, `format ${format} was never written`);
-  if (header.readUInt32LE(HEADER_RESERVED) !== 0) throw tableCorrupt(table, HEADER_RESERVED, 'reserved bytes of the header are not zero');
-  if (footer.readBigUInt64LE(CHECKSUM) !== footerChecksum(footer)) throw tableCorrupt(table, footerAt + CHECKSUM, 'the checksum of the footer does not match');
-  if (footer.readUInt32LE(FOOTER_RESERVED) !== 0) throw tableCorrupt(table, footerAt + FOOTER_RESERVED, 'reserved bytes of the footer are not zero');
+  if (header.readUInt32LE(HEADER_RESERVED) !== 0)
+    throw tableCorrupt(table, HEADER_RESERVED, 'reserved bytes of the header are not zero');
+  if (footer.readBigUInt64LE(CHECKSUM) !== footerChecksum(footer))
+    throw tableCorrupt(table, footerAt + CHECKSUM, 'the checksum of the footer does not match');
+  if (footer.readUInt32LE(FOOTER_RESERVED) !== 0)
+    throw tableCorrupt(table, footerAt + FOOTER_RESERVED, 'reserved bytes of the footer are not zero');
   const decoded: Footer = {
     fileLength: Number(footer.readBigUInt64LE(FILE_LENGTH)),
     directoryOffset: Number(footer.readBigUInt64LE(DIRECTORY_OFFSET)),
@@ -124,9 +131,14 @@ export function decodeHeaderAndFooter(header: Buffer, footer: Buffer, table: str
     sections: footer.readUInt32LE(SECTIONS),
     entries: Number(footer.readBigUInt64LE(ENTRIES)),
   };
-  if (decoded.fileLength !== fileLength) throw tableCorrupt(table, footerAt, `the footer says ${decoded.fileLength} bytes, the file has ${fileLength}`);
+  if (decoded.fileLength !== fileLength)
+    throw tableCorrupt(table, footerAt, `the footer says ${decoded.fileLength} bytes, the file has ${fileLength}`);
   if (decoded.directoryOffset < HEADER_BYTES || decoded.directoryOffset + decoded.directoryLength !== footerAt) {
-    throw tableCorrupt(table, footerAt + DIRECTORY_OFFSET, `a directory of ${decoded.directoryLength} bytes at ${decoded.directoryOffset} does not end at the footer at ${footerAt}`);
+    throw tableCorrupt(
+      table,
+      footerAt + DIRECTORY_OFFSET,
+      `a directory of ${decoded.directoryLength} bytes at ${decoded.directoryOffset} does not end at the footer at ${footerAt}`,
+    );
   }
   return decoded;
 }

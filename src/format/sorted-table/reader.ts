@@ -1,6 +1,7 @@
 /**
- * Opens a sorted table: header, footer, directory; indexes when a section is first asked for. See `layout.ts` for the file.
- * Everything that it hands out stands on checked bytes; every damage is ERR_TABLE_CORRUPT with the offset of the part.
+ * Opens a sorted table: header, footer, directory; indexes when a section is first asked for. See `layout.ts` for the
+ * file. Everything that it hands out stands on checked bytes; every damage is ERR_TABLE_CORRUPT with the offset of the
+ * part.
  */
 import type { Memory } from '../memory.ts';
 import { BlockIndex } from './block-index.ts';
@@ -28,7 +29,8 @@ export class TableReader {
    */
   constructor(source: TableSource, clip: readonly [number, number] = [0, 0xffffffff]) {
     const { name, byteLength } = source;
-    if (byteLength < HEADER_BYTES + FOOTER_BYTES) throw tableCorrupt(name, 0, `a file of ${byteLength} bytes is too short for a sorted table`);
+    if (byteLength < HEADER_BYTES + FOOTER_BYTES)
+      throw tableCorrupt(name, 0, `a file of ${byteLength} bytes is too short for a sorted table`);
     const header = Buffer.alloc(HEADER_BYTES);
     const footer = Buffer.alloc(FOOTER_BYTES);
     source.read(0, header);
@@ -86,7 +88,9 @@ export class SectionReader {
     this.#index = new BlockIndex(frames.body, { table: source.name, ...entry });
   }
 
-  /** Entries with hashes from `first` to `last`, inclusive, tombstones included. Several cursors may be open at a time. */
+  /**
+   * Entries with hashes from `first` to `last`, inclusive, tombstones included. Several cursors may be open at a time.
+   */
   scan(first = 0, last = 0xffffffff): TableCursor {
     return new TableCursor(this.#source, this.#index, Math.max(first, this.#clip[0]), Math.min(last, this.#clip[1]));
   }

@@ -1,6 +1,6 @@
 /**
- * An annotated dump of a sorted table: range, hex, meaning, of every byte. Written from docs/formats.md alone and sharing no code with the reader, so
- * it also shows that the document is enough to write one.
+ * An annotated dump of a sorted table: range, hex, meaning, of every byte. Written from docs/formats.md alone and
+ * sharing no code with the reader, so it also shows that the document is enough to write one.
  */
 export interface Field {
   readonly at: number;
@@ -40,7 +40,15 @@ export function parse(bytes: Buffer): { readonly fields: readonly Field[]; reado
   const directoryAt = u64(footer + 8);
   const directoryLength = u32(footer + 16);
   const directory = JSON.parse(bytes.toString('utf8', directoryAt, directoryAt + directoryLength - TRAILER)) as {
-    sections: { uid: string; name: string; blocks: number; dataOffset: number; dataLength: number; indexOffset: number; indexLength: number }[];
+    sections: {
+      uid: string;
+      name: string;
+      blocks: number;
+      dataOffset: number;
+      dataLength: number;
+      indexOffset: number;
+      indexLength: number;
+    }[];
   };
   for (const section of directory.sections) {
     let at = section.dataOffset;
@@ -77,7 +85,12 @@ export function parse(bytes: Buffer): { readonly fields: readonly Field[]; reado
   return { fields, frames };
 }
 
-function dumpBlock(bytes: Buffer, start: number, field: (at: number, length: number, meaning: string) => void, name: string): void {
+function dumpBlock(
+  bytes: Buffer,
+  start: number,
+  field: (at: number, length: number, meaning: string) => void,
+  name: string,
+): void {
   const u32 = (offset: number) => bytes.readUInt32LE(start + offset);
   const [entries, tombstones, keyLength, valueLength] = [0, 4, 8, 12].map(u32);
   const [keyWidth, valueWidth] = [bytes[start + 16], bytes[start + 17]];
@@ -105,7 +118,10 @@ function dumpBlock(bytes: Buffer, start: number, field: (at: number, length: num
   };
   const keyLengths = lengths(keyWidth, keyLength, entries, 'key lengths');
   const valueLengths = lengths(valueWidth, valueLength, entries - tombstones, 'value lengths');
-  for (const [what, sizes] of [['key', keyLengths], ['value', valueLengths]] as const) {
+  for (const [what, sizes] of [
+    ['key', keyLengths],
+    ['value', valueLengths],
+  ] as const) {
     const columnAt = at;
     sizes.forEach((size, i) => {
       field(at, size, `${what} ${i}`);

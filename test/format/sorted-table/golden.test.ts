@@ -13,13 +13,29 @@ const f64 = (value: number) => new Uint8Array(new Float64Array([value]).buffer);
 /** Every shape of block: equal lengths, unequal lengths, deletions, equal hashes, no entries at all. */
 const SECTIONS: readonly Section[] = [
   {
-    info: { uid: 'count', name: 'total', kind: 'value', keyType: 'i32', keySchema: { type: 'i32' }, schema: { type: 'record', fields: [{ name: 'n', schema: { type: 'f64' }, default: 0 }] } },
-    entries: [{ hash: 1, key: i32(7), value: f64(1.5) }, { hash: 0x80000000, key: i32(-1), value: null }, { hash: 0xffffffff, key: i32(0), value: f64(-0) }],
+    info: {
+      uid: 'count',
+      name: 'total',
+      kind: 'value',
+      keyType: 'i32',
+      keySchema: { type: 'i32' },
+      schema: { type: 'record', fields: [{ name: 'n', schema: { type: 'f64' }, default: 0 }] },
+    },
+    entries: [
+      { hash: 1, key: i32(7), value: f64(1.5) },
+      { hash: 0x80000000, key: i32(-1), value: null },
+      { hash: 0xffffffff, key: i32(0), value: f64(-0) },
+    ],
   },
   { info: info('count', 'empty'), entries: [] },
   {
     info: info('names'),
-    entries: [{ hash: 5, key: text(''), value: text('') }, { hash: 5, key: text('a'), value: text('value') }, { hash: 5, key: text('ab'), value: null }, { hash: 6, key: text('\x00\xff'), value: new Uint8Array(300) }],
+    entries: [
+      { hash: 5, key: text(''), value: text('') },
+      { hash: 5, key: text('a'), value: text('value') },
+      { hash: 5, key: text('ab'), value: null },
+      { hash: 6, key: text('\x00\xff'), value: new Uint8Array(300) },
+    ],
   },
   { info: info('deleted'), entries: [{ hash: 9, key: text('gone'), value: null }] },
 ];
@@ -27,7 +43,12 @@ const SECTIONS: readonly Section[] = [
 const TABLE = golden('sorted-table.v1.bin', () => encodeTable(SECTIONS).bytes);
 
 /** Compressible, so that the codec is really used. */
-const COMPRESSED: readonly Section[] = [{ info: info('op'), entries: Array.from({ length: 100 }, (_, i) => ({ hash: i, key: i32(i), value: text('the same text again and again') })) }];
+const COMPRESSED: readonly Section[] = [
+  {
+    info: info('op'),
+    entries: Array.from({ length: 100 }, (_, i) => ({ hash: i, key: i32(i), value: text('the same text again and again') })),
+  },
+];
 
 function expectTypedError(read: () => unknown, where: string): void {
   try {
@@ -42,14 +63,21 @@ function expectTypedError(read: () => unknown, where: string): void {
 describe('golden sorted table', () => {
   test('format 1 is read as what was written then', () => expect(readAll(openTable(TABLE))).toEqual(SECTIONS));
   test('format 1 is written byte for byte the same', () => expect(encodeTable(SECTIONS).bytes.equals(TABLE)).toBe(true));
-  test('its annotated dump describes every byte', () => expect(dump(TABLE)).toBe(golden('sorted-table.v1.txt', () => dump(TABLE)).toString()));
+  test('its annotated dump describes every byte', () =>
+    expect(dump(TABLE)).toBe(golden('sorted-table.v1.txt', () => dump(TABLE)).toString()));
 
-  test('brotli blocks of format 1 are read', () => expect(readAll(openTable(golden('sorted-table.brotli.v1.bin', () => encodeTable(COMPRESSED, 'auto').bytes)))).toEqual(COMPRESSED));
+  test('brotli blocks of format 1 are read', () =>
+    expect(readAll(openTable(golden('sorted-table.brotli.v1.bin', () => encodeTable(COMPRESSED, 'auto').bytes)))).toEqual(
+      COMPRESSED,
+    ));
   test('zstd blocks of format 1 are read where Node has zstd, and refused by name where it has not', () => {
     const bytes = golden('sorted-table.zstd.v1.bin', () => encodeTable(COMPRESSED, 'auto').bytes);
     const [major, minor] = process.versions.node.split('.').map(Number);
     if (major > 22 || (major === 22 && minor >= 15)) expect(readAll(openTable(bytes))).toEqual(COMPRESSED);
-    else expect(() => readAll(openTable(bytes))).toThrow(expect.objectContaining({ code: 'ERR_FORMAT_UNSUPPORTED', message: expect.stringContaining('zstd') }));
+    else
+      expect(() => readAll(openTable(bytes))).toThrow(
+        expect.objectContaining({ code: 'ERR_FORMAT_UNSUPPORTED', message: expect.stringContaining('zstd') }),
+      );
   });
 });
 
@@ -67,7 +95,8 @@ describe('damaged sorted table', () => {
   });
 
   test('every truncation, every extension and every zeroed run is a typed error', () => {
-    for (let length = 0; length < TABLE.length; length++) expectTypedError(() => readAll(openTable(TABLE.subarray(0, length))), `length ${length}`);
+    for (let length = 0; length < TABLE.length; length++)
+      expectTypedError(() => readAll(openTable(TABLE.subarray(0, length))), `length ${length}`);
     for (const extra of [1, 8, 512, 4096]) {
       expectTypedError(() => readAll(openTable(Buffer.concat([TABLE, Buffer.alloc(extra)]))), `${extra} zero bytes appended`);
       expectTypedError(() => readAll(openTable(Buffer.concat([TABLE, TABLE.subarray(-extra)]))), `${extra} bytes appended`);
@@ -83,13 +112,21 @@ describe('damaged sorted table', () => {
     newer.writeUInt32LE(2, 8);
     expect(() => openTable(newer)).toThrow(expect.objectContaining({ code: 'ERR_TABLE_CORRUPT' }));
     newer.writeUInt32LE(2, newer.length - 16);
-    expect(() => openTable(newer)).toThrow(expect.objectContaining({ code: 'ERR_FORMAT_UNSUPPORTED', facts: { table: 'test.sst', format: 2, newestRead: 1 } }));
+    expect(() => openTable(newer)).toThrow(
+      expect.objectContaining({ code: 'ERR_FORMAT_UNSUPPORTED', facts: { table: 'test.sst', format: 2, newestRead: 1 } }),
+    );
   });
 
   test('an error names the file, the offset of the part and the reason', () => {
     const bytes = Buffer.from(TABLE);
     bytes[20] ^= 1;
-    expect(() => readAll(openTable(bytes))).toThrow(expect.objectContaining({ message: expect.stringMatching(/^Sorted table test\.sst is damaged at byte 16: the checksum of a frame of \d+ bytes does not match\. Restore/) }));
+    expect(() => readAll(openTable(bytes))).toThrow(
+      expect.objectContaining({
+        message: expect.stringMatching(
+          /^Sorted table test\.sst is damaged at byte 16: the checksum of a frame of \d+ bytes does not match\. Restore/,
+        ),
+      }),
+    );
   });
 
   test('entries out of order under valid checksums are damage, also where only keys of one hash are', () => {
@@ -100,9 +137,17 @@ describe('damaged sorted table', () => {
     const keys = Buffer.from(TABLE);
     keys.write('ba', keys.indexOf('aab', second.at) + 1, 'latin1');
     keys[keys.indexOf('aba', second.at)] = 0x63;
-    for (const [bytes, frame] of [[hashes, first], [keys, second]] as const) {
+    for (const [bytes, frame] of [
+      [hashes, first],
+      [keys, second],
+    ] as const) {
       seal(bytes, frame);
-      expect(() => readAll(openTable(bytes))).toThrow(expect.objectContaining({ code: 'ERR_TABLE_CORRUPT', message: expect.stringContaining('does not come after the entry before it') }));
+      expect(() => readAll(openTable(bytes))).toThrow(
+        expect.objectContaining({
+          code: 'ERR_TABLE_CORRUPT',
+          message: expect.stringContaining('does not come after the entry before it'),
+        }),
+      );
     }
   });
 

@@ -39,7 +39,10 @@ export function fill(writer: TableWriter, sections: readonly Section[]): void {
   }
 }
 
-export function encodeTable(sections: readonly Section[], compression: Compression = 'none'): { bytes: Buffer; summary: TableSummary } {
+export function encodeTable(
+  sections: readonly Section[],
+  compression: Compression = 'none',
+): { bytes: Buffer; summary: TableSummary } {
   const chunks: Buffer[] = [];
   const writer = new TableWriter((bytes) => chunks.push(Buffer.from(bytes)), { compression });
   fill(writer, sections);
@@ -52,7 +55,8 @@ export function openTable(bytes: Buffer, name = 'test.sst'): TableReader {
     name,
     byteLength: bytes.length,
     read: (at, into) => {
-      if (at < 0 || at + into.length > bytes.length) throw new Error(`read of ${into.length} bytes at ${at} beyond ${bytes.length}`);
+      if (at < 0 || at + into.length > bytes.length)
+        throw new Error(`read of ${into.length} bytes at ${at} beyond ${bytes.length}`);
       into.set(bytes.subarray(at, at + into.length));
     },
   });

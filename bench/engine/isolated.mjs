@@ -1,0 +1,44 @@
+/**
+ * Calls a function of a module in a process of its own, for its result. Parent and child are this one file: the child is
+ * started with the module, the function and the options, and sends back what the function returns.
+ */
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const SELF = fileURLToPath(import.meta.url);
+const MEASURE = new URL('./measure.mjs', import.meta.url).href;
+const BASELINES = new URL('./baselines.mjs', import.meta.url).href;
+
+/** @param name  function of `measure.mjs` */
+export function measureAlone(name, options) {
+  return callAlone(MEASURE, name, options);
+}
+
+/** @param name  function of `baselines.mjs` */
+export function baselineAlone(name, options) {
+  return callAlone(BASELINES, name, options);
+}
+
+function callAlone(moduleUrl, name, options) {
+  const child = fork(SELF, [moduleUrl, name, JSON.stringify(options)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  return new Promise((resolve, reject) => {
+    let result;
+    child.on('message', (message) => {
+      result = message;
+    });
+    child.on('error', reject);
+    child.on('exit', (code, signal) => {
+      if (code === 0 && result !== undefined) resolve(result);
+      else reject(new Error(`${name} ended with ${signal ?? `exit code ${code}`}; what it said is above`));
+    });
+  });
+}
+
+if (process.argv[1] === SELF && process.send !== undefined) {
+  // Without its parent nobody wants the result, and a job without end would go on for ever.
+  process.once('disconnect', () => process.exit());
+  const [moduleUrl, name, options] = process.argv.slice(2);
+  const functions = await import(moduleUrl);
+  const result = await functions[name](JSON.parse(options));
+  process.send(result, () => process.disconnect());
+}

@@ -111,6 +111,19 @@ describe('collection', () => {
     expect(readState(fs, openCheckpoint(fs, `${JOB_DIR}/chk-4`))).toEqual(states[3]);
   });
 
+  test('a checkpoint that cannot be made unaddressable keeps its tables', () => {
+    const { fs, job } = threeCheckpoints();
+    job.tables = [];
+    job.state = new Map();
+    job.checkpoint(4, states[3]);
+    fs.before = (operation, path) => {
+      if (operation === 'rename' && path.endsWith('chk-1')) throw errno('EACCES', path);
+    };
+    const report = collectGarbage(fs, JOB_DIR, { retain: [4], inFlight: nothing, sweep: true });
+    expect(report).toMatchObject({ retired: [2, 3], deletedTables: 0, failures: [{ path: `${JOB_DIR}/chk-1` }] });
+    expect(readState(fs, openCheckpoint(fs, `${JOB_DIR}/chk-1`))).toEqual(states[0]);
+  });
+
   test('a dry run plans and touches nothing', () => {
     const { fs } = threeCheckpoints();
     const before = fs.tree();

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import { randomInteger, streamSeed } from '../../dist/worker/connectors/generate/random.js';
 import { burn, calibrateBurn } from './burn.mjs';
+import { FILLED } from './settings.mjs';
 
 /** Records between two looks at the clock. */
 const CHUNK = 1 << 16;
@@ -21,12 +22,14 @@ export function generateNumbers({ keys, warmUpMs, windowMs }) {
 /** `count-numbers.mjs` with a Map<number, number>. */
 export function countNumbers({ keys, warmUpMs, windowMs }) {
   const counts = new Map();
-  const rate = steadyRate(warmUpMs, windowMs, (from, to) => {
+  const isFilled = () => counts.size >= FILLED * keys;
+  const work = (from, to) => {
     for (let i = from; i < to; i++) {
       const key = randomInteger(SEED, i, 0, 0, keys);
       counts.set(key, (counts.get(key) ?? 0) + 1);
     }
-  });
+  };
+  const rate = steadyRate(warmUpMs, windowMs, work, { isReady: isFilled });
   return { ...rate, keys: counts.size };
 }
 
@@ -42,12 +45,14 @@ export function generateStrings({ keys, warmUpMs, windowMs }) {
 /** `count-strings.mjs` with a Map<string, number>. */
 export function countStrings({ keys, warmUpMs, windowMs }) {
   const counts = new Map();
-  const rate = steadyRate(warmUpMs, windowMs, (from, to) => {
+  const isFilled = () => counts.size >= FILLED * keys;
+  const work = (from, to) => {
     for (let i = from; i < to; i++) {
       const key = `user-${randomInteger(SEED, i, 0, 0, keys)}`;
       counts.set(key, (counts.get(key) ?? 0) + 1);
     }
-  });
+  };
+  const rate = steadyRate(warmUpMs, windowMs, work, { isReady: isFilled });
   return { ...rate, keys: counts.size };
 }
 
@@ -81,19 +86,15 @@ export function countWords({ directory }) {
 export function burnAll({ ms, warmUpMs, windowMs }) {
   const iterations = calibrateBurn(ms);
   let result = 0;
-  const rate = steadyRate(
-    warmUpMs,
-    windowMs,
-    (from, to) => {
-      for (let i = from; i < to; i++) result ^= burn(i, iterations);
-    },
-    16,
-  );
+  const work = (from, to) => {
+    for (let i = from; i < to; i++) result ^= burn(i, iterations);
+  };
+  const rate = steadyRate(warmUpMs, windowMs, work, { chunk: 16 });
   return { ...rate, iterations, result };
 }
 
-/** Runs `work(from, to)` over consecutive indexes, and measures once it is warm. */
-function steadyRate(warmUpMs, windowMs, work, chunk = CHUNK) {
+/** Runs `work(from, to)` over consecutive indexes, and measures once it is warm and ready. */
+function steadyRate(warmUpMs, windowMs, work, { chunk = CHUNK, isReady = () => true } = {}) {
   let at = 0;
   const runFor = (ms) => {
     const first = at;
@@ -108,6 +109,7 @@ function steadyRate(warmUpMs, windowMs, work, chunk = CHUNK) {
     const { user, system } = process.cpuUsage(cpu);
     return { perSecond: ((at - first) / elapsedMs) * 1000, records: at - first, elapsedMs, cpuMs: (user + system) / 1000 };
   };
-  runFor(warmUpMs);
+  do runFor(warmUpMs);
+  while (!isReady());
   return runFor(windowMs);
 }

@@ -25,3 +25,6 @@ export const QUICK = {
   restores: 1,
   startups: 3,
 };
+
+/** Counts of random keys are measured when so much of the keys have been met: to insert is not to update. */
+export const FILLED = 0.9;

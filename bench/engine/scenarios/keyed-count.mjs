@@ -1,6 +1,7 @@
 /** Keyed count by numbers, by strings, and through a user function, each against a Map in one thread. */
 import { baselineAlone, measureAlone } from '../isolated.mjs';
 import { row } from '../report.mjs';
+import { FILLED } from '../settings.mjs';
 
 export const countNumbers = {
   name: 'count-numbers',
@@ -54,8 +55,8 @@ export const countInProcess = {
   },
 };
 
-function throughput({ warmUpMs, windowMs, intervalMs }, job, args, threads) {
-  return measureAlone('steadyRate', { job, args, threads, intervalMs, warmUpMs, windowMs });
+function throughput({ keys, warmUpMs, windowMs, intervalMs }, job, args, threads) {
+  return measureAlone('steadyRate', { job, args, threads, intervalMs, minimumEntries: FILLED * keys, warmUpMs, windowMs });
 }
 
 function checkpointsOf({ checkpoints }) {

@@ -43,7 +43,7 @@ async function finish(directory: string, way: Way): Promise<Readonly<Record<stri
   const result = await handle.done;
   expect(result).toMatchObject({ status: 'finished', records: ENTRIES });
   expect(compareOutput(join(directory, 'out'), ledgerRecords(ENTRIES, ACCOUNTS))).toMatchObject({ lost: [], extra: [] });
-  return digestsOf(readManifest(join(result.lastCheckpoint as string, '_metadata')));
+  return digestsOf(readManifest(join(result.lastCheckpoint ?? '', '_metadata')));
 }
 
 const EVERY_20_MS = { 'execution.checkpointing.interval': '20 ms' };

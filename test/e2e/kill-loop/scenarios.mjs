@@ -5,9 +5,9 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ledgerRecords } from '../support/oracle-ledger.mjs';
-import { nearDuplicateRecords } from '../support/oracle-near-duplicates.mjs';
-import { wordCountRecords } from '../support/oracle-word-count.mjs';
+import { ledgerRecords } from '../../support/oracle-ledger.mjs';
+import { nearDuplicateRecords } from '../../support/oracle-near-duplicates.mjs';
+import { wordCountRecords } from '../../support/oracle-word-count.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -17,7 +17,7 @@ export const SCENARIOS = {
     const [entries, accounts, ratePerSecond] = [40_000, 300, 16_000];
     return {
       name: 'ledger',
-      job: here('jobs/ledger.mjs'),
+      job: here('../jobs/ledger.mjs'),
       args: [String(entries), String(accounts), String(ratePerSecond), 'out'],
       intervalMs: 50,
       /** State that depends on the order of arrival has no digest to compare. */
@@ -27,10 +27,10 @@ export const SCENARIOS = {
   },
 
   'near-duplicates'(work) {
-    const tree = here('../../node_modules/zod');
+    const tree = here('../../../node_modules/zod');
     return {
       name: 'near-duplicates',
-      job: here('../../examples/near-duplicates.ts'),
+      job: here('../../../examples/near-duplicates.ts'),
       args: [relative(work, tree), 'out'],
       intervalMs: 80,
       isOrderFree: true,
@@ -43,7 +43,7 @@ export const SCENARIOS = {
     for (let file = 0; file < 6; file++) writeFileSync(join(work, 'in', `${file}.txt`), text(random, 4_000_000));
     return {
       name: 'word-count',
-      job: here('../../examples/word-count.ts'),
+      job: here('../../../examples/word-count.ts'),
       args: ['in/*.txt', 'out'],
       intervalMs: 50,
       isOrderFree: true,

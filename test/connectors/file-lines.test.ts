@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -245,7 +245,14 @@ describe('a position in a file', () => {
   });
 
   it('is refused with ERR_SOURCE_CHANGED in one that was truncated, replaced, or rewritten before the position', async () => {
-    await expect(reopenAfter((path) => truncateSync(path, 100))).rejects.toMatchObject({ code: 'ERR_SOURCE_CHANGED' });
+    const truncated = reopenAfter((path) => truncateSync(path, 100));
+    await expect(truncated).rejects.toMatchObject({
+      code: 'ERR_SOURCE_CHANGED',
+      facts: { expectedSize: 8889, size: 100, offset: 3490 },
+    });
+    await expect(truncated).rejects.toThrow(/it had 8889 bytes then and has 100 now, fewer than the 3490 that were read/);
+    const newHeader = reopenAfter((path) => writeFileSync(path, readFileSync(path, 'utf8').replace('line 0', 'LINE 0')));
+    await expect(newHeader).rejects.toThrow(/hash of its first 1024 bytes was/);
     await expect(reopenAfter((path) => writeFileSync(path, 'other\n'.repeat(3000)))).rejects.toMatchObject({
       code: 'ERR_SOURCE_CHANGED',
     });

@@ -155,6 +155,26 @@ describe('jsonl of a schema, read from its bytes', () => {
     );
   });
 
+  it.each(['01', '-', '1.', '.5', '1e', '+1', '1.5.5', '--1', 'Infinity', 'nul', '"\\x"', '"\t"', '[1', '{}}'])(
+    '%s is no JSON, in a field or beside them',
+    async (wrong) => {
+      const row = (f: string, extra: string): string => `{"extra":${extra},"s":"","i":1,"n":1,"f":${f},"t":1,"b":false,"e":"a"}`;
+      const out = await readText([row('1', '1'), row(wrong, '1'), row('1', wrong)].join('\n'), { format: 'jsonl', schema });
+      expect(out.records).toHaveLength(1);
+      expect(out.malformedRecords.map(({ where }) => where)).toEqual(['input:2', 'input:3']);
+    },
+  );
+
+  it('bytes that are not UTF-8 are found also in a field that the schema does not have', async () => {
+    const row = Buffer.from('{"extra":"?","s":"ü","i":1,"n":1,"f":1,"t":1,"b":false,"e":"a"}\n');
+    const bad = Buffer.from(row);
+    bad[row.indexOf('?')] = 0xff;
+    const home = directoryWith({ input: Buffer.concat([row, bad, row]) });
+    const out = await readAll(fileSpec({ patterns: [`${home}/input`], format: 'jsonl', schema }));
+    expect(out.records).toHaveLength(2);
+    expect(out.malformedRecords[0]).toMatchObject({ where: `${home}/input:2`, reason: 'the bytes are not valid UTF-8' });
+  });
+
   it('does so without JSON.parse where nothing is unusual', async () => {
     const parse = vi.spyOn(JSON, 'parse');
     const row = '{"s":"ü x","i":-5,"n":12345678901,"f":-1.25e3,"t":0,"b":true,"e":"a","extra":"left out"}';
@@ -269,6 +289,14 @@ describe('csv', () => {
       ),
       { numRuns: 300 },
     );
+  });
+
+  it('records are the same wherever the window ends in them', async () => {
+    const rows = Array.from({ length: 45_000 }, (_, i) => [`"${i}`, '"'.repeat(i % 4), i % 5 === 0 ? '\r\n' : 'x']);
+    const text = rows.map((fields) => fields.map((field) => `"${field.replaceAll('"', '""')}"`).join(',')).join('\r\n');
+    const out = await readText(text, csv(false));
+    expect(out.malformedRecords).toEqual([]);
+    expect(out.records).toEqual(rows);
   });
 
   it('records that are wider than the window, and fields that span many lines, are read whole', async () => {

@@ -26,12 +26,33 @@ export { gen, generate } from './job/generate.ts';
 export type { GenerateByFunction, GenerateFields, Generator } from './job/generate.ts';
 export { collect, collection, discard, forEach, print } from './job/collections.ts';
 export { deadLetter, type SinkOf, type SourceOf } from './job/connectors.ts';
-export type { MalformedRecord, OnError, Position, Random, ReadResult, RecordOutput, Source, SourceContext, Split, SplitReader } from './job/source.ts';
+export type {
+  MalformedRecord,
+  OnError,
+  Position,
+  Random,
+  ReadResult,
+  RecordOutput,
+  Source,
+  SourceContext,
+  Split,
+  SplitReader,
+} from './job/source.ts';
 export type { Sink, SinkContext, SinkWriter } from './job/sink.ts';
 
 export { TidemarkError, isTidemarkError } from './format/errors.ts';
 export type { ErrorCode, ErrorFacts } from './format/errors.ts';
-export type { CheckpointSummary, JobEvents, JobHandle, JobProgress, JobResult, JobState, OperatorProgress, RunOptions, StageProgress } from './main/handle.ts';
+export type {
+  CheckpointSummary,
+  JobEvents,
+  JobHandle,
+  JobProgress,
+  JobResult,
+  JobState,
+  OperatorProgress,
+  RunOptions,
+  StageProgress,
+} from './main/handle.ts';
 
 /**
  * Runs a job in this process, on a pool of worker threads. There is no supervisor: when the process dies the job ends, and

@@ -40,9 +40,13 @@ class GeneralCodec implements Codec {
   encode(value: unknown, to: Memory, at: number, limit: number): number {
     const length = this.#writer.write(value);
     if (length < 0) {
-      throw new TidemarkError('ERR_RECORD_TOO_LARGE', `A record needs more than the ${MAX_VALUE_BYTES} bytes that one may have. Split it, or keep large content in files and pass their names.`, {
-        facts: { limitBytes: MAX_VALUE_BYTES },
-      });
+      throw new TidemarkError(
+        'ERR_RECORD_TOO_LARGE',
+        `A record needs more than the ${MAX_VALUE_BYTES} bytes that one may have. Split it, or keep large content in files and pass their names.`,
+        {
+          facts: { limitBytes: MAX_VALUE_BYTES },
+        },
+      );
     }
     const bytes = align8(LENGTH_BYTES + length);
     if (at + bytes > limit) return -1;

@@ -23,7 +23,7 @@
  *
  * Limit: 64 KiB.
  */
-import { KeyRef, type KeyCodec } from './codec.ts';
+import type { KeyCodec, KeyRef } from './codec.ts';
 import { describeValue } from './describe-value.ts';
 import { TidemarkError } from './errors.ts';
 import { hashKey, hashKeyOfTwoWords, hashKeyOfWord } from './hash.ts';
@@ -45,7 +45,7 @@ export function createKeyCodec(schemas: readonly Schema[] | null): KeyCodec {
   if (schemas === null) return new UntypedKeyCodec();
   if (schemas.length === 0) throw new TidemarkError('ERR_INVALID_ARG', 'A key needs at least one part.');
   const [only] = schemas;
-  return schemas.length > 1 || only.type === 'optional' ? new GatheredKeyCodec(schemas) : new SingleKeyCodec(only as ValueSchema);
+  return schemas.length > 1 || only.type === 'optional' ? new GatheredKeyCodec(schemas) : new SingleKeyCodec(only);
 }
 
 /** Type of a key as manifests record it: `string`, `(string, i32)`, `any` for untyped keys. */
@@ -133,9 +133,13 @@ class GatheredKeyCodec implements KeyCodec {
   encode(key: unknown, out: KeyRef): void {
     const parts = this.#parts;
     if (parts.length > 1 && (!Array.isArray(key) || key.length !== parts.length)) {
-      throw new TidemarkError('ERR_INVALID_ARG', `A key of type ${this.type} is an array of ${parts.length} values, but it is ${describeValue(key)}.`, {
-        facts: { expected: this.type, received: describeValue(key) },
-      });
+      throw new TidemarkError(
+        'ERR_INVALID_ARG',
+        `A key of type ${this.type} is an array of ${parts.length} values, but it is ${describeValue(key)}.`,
+        {
+          facts: { expected: this.type, received: describeValue(key) },
+        },
+      );
     }
     const scratch = this.#key;
     scratch.length = 0;

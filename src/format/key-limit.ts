@@ -18,7 +18,11 @@ export function keyTooLarge(bytes?: number): TidemarkError {
 /** ERR_INVALID_ARG for a key that is not of its type. */
 export function keyMismatch(schema: Schema, key: unknown): TidemarkError {
   const found = findMismatch(schema, key);
-  return new TidemarkError('ERR_INVALID_ARG', `A key must be ${found?.expected ?? `a ${schemaText(schema)}`}, but it is ${describeValue(key)}. Correct the key function, or its type.`, {
-    facts: { expected: schemaText(schema), received: describeValue(key) },
-  });
+  return new TidemarkError(
+    'ERR_INVALID_ARG',
+    `A key must be ${found?.expected ?? `a ${schemaText(schema)}`}, but it is ${describeValue(key)}. Correct the key function, or its type.`,
+    {
+      facts: { expected: schemaText(schema), received: describeValue(key) },
+    },
+  );
 }

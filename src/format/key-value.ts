@@ -43,7 +43,10 @@ export function keyValue(schema: ValueSchema): KeyValue {
       return enumKey(schema.values);
     case 'list':
     case 'record':
-      throw new TidemarkError('ERR_INVALID_ARG', `A ${schemaText(schema)} cannot be a key as it is. Name the fields that identify a record, or use a key function: keyBy((value) => ...).`);
+      throw new TidemarkError(
+        'ERR_INVALID_ARG',
+        `A ${schemaText(schema)} cannot be a key as it is. Name the fields that identify a record, or use a key function: keyBy((value) => ...).`,
+      );
   }
 }
 
@@ -51,7 +54,7 @@ const I32: KeyValue = {
   width: 4,
   write(value, to) {
     if (((value as number) | 0) !== value) return WRONG_TYPE;
-    to.i32[0] = value as number;
+    to.i32[0] = value;
     return 4;
   },
   read: (from, at) => from.i32[at >>> 2],

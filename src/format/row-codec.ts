@@ -46,8 +46,8 @@ interface ViewClass {
 }
 
 interface Generated {
-  encode(value: unknown, to: Memory, at: number, limit: number): number;
-  decode(from: Memory, at: number): unknown;
+  readonly encode: (value: unknown, to: Memory, at: number, limit: number) => number;
+  readonly decode: (from: Memory, at: number) => unknown;
   readonly View: ViewClass | null;
 }
 
@@ -103,9 +103,13 @@ class RowCodec implements Codec {
   #refuse(reason: number, value: unknown, couldFitElsewhere: boolean): -1 {
     if (reason !== NO_ROOM) throw mismatchError(this.schema, value);
     if (couldFitElsewhere) return NO_ROOM;
-    throw new TidemarkError('ERR_RECORD_TOO_LARGE', `A record of type ${schemaText(this.schema)} needs more than the ${MAX_ROW_BYTES} bytes that a row may have. Split it, or keep large content in files and pass their names.`, {
-      facts: { limitBytes: MAX_ROW_BYTES },
-    });
+    throw new TidemarkError(
+      'ERR_RECORD_TOO_LARGE',
+      `A record of type ${schemaText(this.schema)} needs more than the ${MAX_ROW_BYTES} bytes that a row may have. Split it, or keep large content in files and pass their names.`,
+      {
+        facts: { limitBytes: MAX_ROW_BYTES },
+      },
+    );
   }
 }
 
@@ -115,6 +119,7 @@ class RowCodec implements Codec {
  */
 function compile(schema: Schema): Generated {
   const { text, constants } = rowSource(schema);
+  // oxlint-disable-next-line typescript/no-implied-eval -- see above what the text consists of
   return new Function('helpers', 'constants', text)(HELPERS, constants) as Generated;
 }
 

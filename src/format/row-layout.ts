@@ -61,7 +61,14 @@ export function rowLayout(schema: Schema): RowLayout {
     };
   });
   const usedBytes = nullOffset + nullWords * 4;
-  return { slots, nullOffset, nullWords, usedBytes, fixedBytes: Math.max(8, align8(usedBytes)), hasTail: parts.some((part) => isReference(part.schema)) };
+  return {
+    slots,
+    nullOffset,
+    nullWords,
+    usedBytes,
+    fixedBytes: Math.max(8, align8(usedBytes)),
+    hasTail: parts.some((part) => isReference(part.schema)),
+  };
 }
 
 /** Where a number lies in every row, so that built-in aggregates read it without decoding; see `fieldAccess`. */
@@ -82,12 +89,20 @@ export function fieldAccess(schema: Schema, field: string): FieldAccess | null {
 /** The slot of a field of a record schema. @throws TidemarkError ERR_INVALID_ARG naming the fields there are */
 export function findSlot(schema: Schema, field: string): Slot {
   if (schema.type !== 'record') {
-    throw new TidemarkError('ERR_INVALID_ARG', `There is no field '${field}' in values of type ${schemaText(schema)}. Fields exist only in records.`, { facts: { field } });
+    throw new TidemarkError(
+      'ERR_INVALID_ARG',
+      `There is no field '${field}' in values of type ${schemaText(schema)}. Fields exist only in records.`,
+      { facts: { field } },
+    );
   }
   const slot = rowLayout(schema).slots.find(({ name }) => name === field);
   if (slot === undefined) {
     const names = schema.fields.map(({ name }) => `'${name}'`).join(', ');
-    throw new TidemarkError('ERR_INVALID_ARG', `There is no field '${field}'; the record has ${names === '' ? 'no fields' : names}.`, { facts: { field } });
+    throw new TidemarkError(
+      'ERR_INVALID_ARG',
+      `There is no field '${field}'; the record has ${names === '' ? 'no fields' : names}.`,
+      { facts: { field } },
+    );
   }
   return slot;
 }
@@ -112,6 +127,7 @@ export function slotWidth(schema: ValueSchema): 4 | 8 {
 
 export function splitOptional(schema: Schema): { readonly schema: ValueSchema; readonly optional: boolean } {
   if (schema.type !== 'optional') return { schema, optional: false };
-  if (schema.of.type === 'optional') throw new TidemarkError('ERR_INVALID_ARG', 'An optional of an optional cannot tell which of the two is absent. Use one.');
+  if (schema.of.type === 'optional')
+    throw new TidemarkError('ERR_INVALID_ARG', 'An optional of an optional cannot tell which of the two is absent. Use one.');
   return { schema: schema.of, optional: true };
 }

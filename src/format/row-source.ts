@@ -82,7 +82,8 @@ class Generator {
   /** A class with a getter for each field, which reads the row where it lies. */
   view(schema: ValueSchema & { readonly type: 'record' }, id: number): string {
     const getters = rowLayout(schema).slots.map(
-      (slot) => `get [${JSON.stringify(slot.name)}]() { const m = this.#m, at = this.#at; ${VIEWS} return ${this.#decodeField(slot)}; }`,
+      (slot) =>
+        `get [${JSON.stringify(slot.name)}]() { const m = this.#m, at = this.#at; ${VIEWS} return ${this.#decodeField(slot)}; }`,
     );
     return [
       'class View { #m = null; #at = 0;',

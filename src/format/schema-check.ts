@@ -47,7 +47,10 @@ export function findMismatch(schema: Schema, value: unknown, path = ''): Mismatc
 export function mismatchError(schema: Schema, value: unknown): TidemarkError {
   const found = findMismatch(schema, value);
   if (found === null) {
-    return new TidemarkError('ERR_INVALID_ARG', 'A record changed while it was encoded: one of its getters returns different values. Pass plain data.');
+    return new TidemarkError(
+      'ERR_INVALID_ARG',
+      'A record changed while it was encoded: one of its getters returns different values. Pass plain data.',
+    );
   }
   const { path, expected, received } = found;
   const subject = path === '' ? 'The record' : `Field '${path}'`;

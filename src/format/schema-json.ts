@@ -73,14 +73,22 @@ export function valueFromJson(schema: Schema, json: unknown, path = ''): unknown
     case 'bigint':
       if (typeof json === 'string' && /^-?\d+$/.test(json)) return BigInt(json);
       if (typeof json === 'bigint') return json;
-      return Number.isSafeInteger(json) ? BigInt(json as number) : new JsonMismatch({ path, expected: 'a string of decimal digits (bigint)', received: json });
+      return Number.isSafeInteger(json)
+        ? BigInt(json as number)
+        : new JsonMismatch({ path, expected: 'a string of decimal digits (bigint)', received: json });
     case 'bytes':
       return typeof json === 'string' && /^[A-Za-z0-9+/]*={0,2}$/.test(json) && json.length % 4 === 0
         ? new Uint8Array(Buffer.from(json, 'base64'))
         : new JsonMismatch({ path, expected: 'a base64 string (bytes)', received: json });
     case 'timestamp': {
       const ms = typeof json === 'string' ? Date.parse(json) : json;
-      return typeof ms === 'number' && Math.abs(ms) <= MAX_TIMESTAMP_MS ? ms : new JsonMismatch({ path, expected: 'a number of milliseconds since 1970 or an ISO 8601 date (timestamp)', received: json });
+      return typeof ms === 'number' && Math.abs(ms) <= MAX_TIMESTAMP_MS
+        ? ms
+        : new JsonMismatch({
+            path,
+            expected: 'a number of milliseconds since 1970 or an ISO 8601 date (timestamp)',
+            received: json,
+          });
     }
     case 'list':
       return listFromJson(schema.of, json, path);
@@ -103,7 +111,8 @@ function listFromJson(of: Schema, json: unknown, path: string): unknown {
 }
 
 function recordFromJson(schema: Schema & { readonly type: 'record' }, json: unknown, path: string): unknown {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) return new JsonMismatch({ path, expected: 'an object', received: json });
+  if (typeof json !== 'object' || json === null || Array.isArray(json))
+    return new JsonMismatch({ path, expected: 'an object', received: json });
   const record: Record<string, unknown> = {};
   for (const field of schema.fields) {
     // Object.hasOwn: a field called `constructor` that is not in the file must not be found in the prototype.

@@ -34,7 +34,7 @@ interface NativeBuffer {
 const nativeOf = (memory: Memory): NativeBuffer => memory.buf as unknown as NativeBuffer;
 
 /** Matches a code unit that Latin-1 does not have. Over a one-byte string V8 decides this without a scan. */
-const WIDE = /[^\u0000-\u00ff]/;
+const WIDE = /[\u0100-\uffff]/;
 
 /**
  * Writes `text` at `at` (a multiple of 8), zero-padded to a multiple of 8. Runs once per string field of a record.
@@ -109,5 +109,6 @@ function compileReadShort(): (u8: Uint8Array, at: number, length: number) => str
     cases.push(`case ${length}: return fromCharCode(${units.join(', ')});`);
   }
   const source = `return function readShort(u8, at, length) { switch (length) { ${cases.join('\n')} default: return ''; } };`;
+  // oxlint-disable-next-line typescript/no-implied-eval -- the text is all ours
   return new Function('fromCharCode', source)(String.fromCharCode) as (u8: Uint8Array, at: number, length: number) => string;
 }

@@ -33,7 +33,7 @@ export class TaggedReader implements ValueReader {
   #at = 0;
   #end = 0;
   #depth = 0;
-  readonly #shapes: (Shape | undefined)[] = new Array<Shape | undefined>(SHAPE_SLOTS).fill(undefined);
+  readonly #shapes: (Shape | undefined)[] = Array.from({ length: SHAPE_SLOTS }, () => undefined);
 
   /**
    * The value in `length` bytes at `at`, any alignment.
@@ -140,7 +140,8 @@ export class TaggedReader implements ValueReader {
     if (++shape.reads > READS_BEFORE_COMPILING) shape.construct = compileConstructor(shape.names);
     const object: Record<string, unknown> = {};
     for (const name of shape.names) {
-      if (name === '__proto__') Object.defineProperty(object, name, { value: this.value(), enumerable: true, configurable: true, writable: true });
+      if (name === '__proto__')
+        Object.defineProperty(object, name, { value: this.value(), enumerable: true, configurable: true, writable: true });
       else object[name] = this.value();
     }
     return object;
@@ -172,7 +173,8 @@ export class TaggedReader implements ValueReader {
     const View = BINARY_VIEWS[this.#u8[this.#take(1)]];
     const at = this.#take(this.#varint());
     const { buffer } = Uint8Array.from(this.#u8.subarray(at, this.#at));
-    if (View === undefined || ('BYTES_PER_ELEMENT' in View && buffer.byteLength % View.BYTES_PER_ELEMENT !== 0)) throw this.#damaged('has a binary view of an unknown kind or size');
+    if (View === undefined || ('BYTES_PER_ELEMENT' in View && buffer.byteLength % View.BYTES_PER_ELEMENT !== 0))
+      throw this.#damaged('has a binary view of an unknown kind or size');
     return View === ArrayBuffer ? buffer : new (View as DataViewConstructor)(buffer);
   }
 
@@ -208,7 +210,11 @@ export class TaggedReader implements ValueReader {
   }
 
   #damaged(what: string): TidemarkError {
-    return new TidemarkError('ERR_TABLE_CORRUPT', `An encoded value ${what}, ${this.#at} bytes into its memory. The bytes were damaged or written by something else.`, { facts: { offset: this.#at } });
+    return new TidemarkError(
+      'ERR_TABLE_CORRUPT',
+      `An encoded value ${what}, ${this.#at} bytes into its memory. The bytes were damaged or written by something else.`,
+      { facts: { offset: this.#at } },
+    );
   }
 }
 
@@ -224,5 +230,6 @@ function sameBytes(known: Uint8Array, u8: Uint8Array, at: number, length: number
  */
 function compileConstructor(names: readonly string[]): (reader: ValueReader) => object {
   const fields = names.map((name) => `${literalKey(name)}: reader.value()`);
+  // oxlint-disable-next-line typescript/no-implied-eval -- see above what the text consists of
   return new Function('reader', `return { ${fields.join(', ')} };`) as (reader: ValueReader) => object;
 }

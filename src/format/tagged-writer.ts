@@ -146,7 +146,10 @@ export class TaggedWriter {
 
   #object(value: object): void {
     if (++this.#depth > MAX_DEPTH) {
-      throw new TidemarkError('ERR_INVALID_ARG', `A ${this.#purpose} is nested more than ${MAX_DEPTH} levels deep, or contains itself. Only trees of values can be encoded.`);
+      throw new TidemarkError(
+        'ERR_INVALID_ARG',
+        `A ${this.#purpose} is nested more than ${MAX_DEPTH} levels deep, or contains itself. Only trees of values can be encoded.`,
+      );
     }
     if (Array.isArray(value)) this.#array(value);
     else if (isPlain(value)) this.#properties(value as Readonly<Record<string, unknown>>);
@@ -225,7 +228,9 @@ export class TaggedWriter {
   #binary(value: object): void {
     const kind = BINARY_VIEWS.findIndex((view) => value instanceof view);
     if (kind < 0) throw this.#refused(value);
-    const bytes = ArrayBuffer.isView(value) ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : new Uint8Array(value as ArrayBuffer);
+    const bytes = ArrayBuffer.isView(value)
+      ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+      : new Uint8Array(value as ArrayBuffer);
     this.#reserve(2 + MAX_VARINT_BYTES);
     this.memory.u8[this.#at++] = Tag.binary;
     this.memory.u8[this.#at++] = kind;
@@ -270,15 +275,26 @@ export class TaggedWriter {
   }
 
   #refused(value: unknown): TidemarkError {
-    const instead = this.#purpose === 'key' ? 'Keys are strings, numbers, bigints, booleans, null, undefined, dates, Uint8Arrays, and arrays and plain objects of them.' : 'Records are plain data: make it a plain object, or give the stream a schema.';
-    return new TidemarkError('ERR_INVALID_ARG', `A ${this.#purpose} contains ${describeValue(value)}, which cannot be encoded. ${instead}`, { facts: { received: describeValue(value) } });
+    const instead =
+      this.#purpose === 'key'
+        ? 'Keys are strings, numbers, bigints, booleans, null, undefined, dates, Uint8Arrays, and arrays and plain objects of them.'
+        : 'Records are plain data: make it a plain object, or give the stream a schema.';
+    return new TidemarkError(
+      'ERR_INVALID_ARG',
+      `A ${this.#purpose} contains ${describeValue(value)}, which cannot be encoded. ${instead}`,
+      { facts: { received: describeValue(value) } },
+    );
   }
 }
 
 /** An object literal or Object.create(null), of any realm: its prototype is the root of its realm, or none. */
 function isPlain(value: object): boolean {
   const prototype = Object.getPrototypeOf(value) as object | null;
-  return prototype === Object.prototype || prototype === null || (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf'));
+  return (
+    prototype === Object.prototype ||
+    prototype === null ||
+    (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf'))
+  );
 }
 
 function varintBytes(value: number): number {

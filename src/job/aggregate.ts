@@ -26,7 +26,12 @@ export type EmitWhen = 'each' | 'end';
 export type AggregateSpec =
   /** Output: the key fields (or `key`, for a function key), then each named aggregate. */
   | { readonly kind: 'built-in'; readonly outputs: Readonly<Record<string, BuiltInAggregate>>; readonly emit: EmitWhen }
-  | { readonly kind: 'function'; readonly aggregate: AggregateFunction<never, unknown, unknown>; readonly emit: EmitWhen; readonly project: ((key: never, result: never) => unknown) | undefined }
+  | {
+      readonly kind: 'function';
+      readonly aggregate: AggregateFunction<never, unknown, unknown>;
+      readonly emit: EmitWhen;
+      readonly project: ((key: never, result: never) => unknown) | undefined;
+    }
   /** The result has the record's own type; the first record of a key is its first accumulator. */
   | { readonly kind: 'reduce'; readonly reduce: (a: never, b: never) => unknown; readonly emit: EmitWhen };
 

@@ -66,5 +66,7 @@ const KINDS: ReadonlySet<unknown> = new Set<BuiltInAggregate['kind']>(['count', 
 /** Is `value` one of the above? @throws TidemarkError ERR_INVALID_ARG when it is not, naming the output */
 export function requireBuiltIn(value: unknown, output: string): asserts value is BuiltInAggregate {
   if (typeof value === 'object' && value !== null && KINDS.has((value as { kind?: unknown }).kind)) return;
-  throw invalidArgument(`The output '${output}' of aggregate must be one of count(), sum('field'), min, max, avg, topN, distinct. For an aggregate of your own pass one object with create, add and result.`);
+  throw invalidArgument(
+    `The output '${output}' of aggregate must be one of count(), sum('field'), min, max, avg, topN, distinct. For an aggregate of your own pass one object with create, add and result.`,
+  );
 }

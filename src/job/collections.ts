@@ -16,7 +16,10 @@ export function collection<T>(values: readonly T[], type?: Type<T> | AnyType<T>)
   const schema = type === undefined ? null : schemaOf(type, 'The type of collection');
   if (schema !== null) {
     const wrong = values.findIndex((value) => findMismatch(schema, value) !== null);
-    if (wrong >= 0) throw invalidArgument(`Element ${wrong} of collection does not match its type. ${mismatchError(schema, values[wrong]).message}`);
+    if (wrong >= 0)
+      throw invalidArgument(
+        `Element ${wrong} of collection does not match its type. ${mismatchError(schema, values[wrong]).message}`,
+      );
   }
   return { sourceName: 'collection', toSource: () => ({ spec: { kind: 'collection', values, schema }, schema }) };
 }
@@ -44,7 +47,7 @@ export function print(): SinkOf<unknown> {
  */
 export function forEach<T>(fn: (value: T) => void): SinkOf<T> {
   requireFunction(fn, 'The function of forEach');
-  return { sinkName: 'forEach', toSink: () => ({ kind: 'forEach', fn: fn as (value: never) => void }) };
+  return { sinkName: 'forEach', toSink: () => ({ kind: 'forEach', fn }) };
 }
 
 /** Counts the records and drops them: for benchmarks, and for streams whose functions do the work. */

@@ -22,27 +22,40 @@ export interface SinkOf<in T> {
   readonly sinkType?: (value: T) => void;
 }
 
-export function asSource<T>(source: SourceOf<T> | Source<T>, onError: OnError): { readonly name: string; readonly spec: SourceSpec; readonly schema: Schema | null } {
+export function asSource<T>(
+  source: SourceOf<T> | Source<T>,
+  onError: OnError,
+): { readonly name: string; readonly spec: SourceSpec; readonly schema: Schema | null } {
   if (typeof source === 'object' && source !== null) {
     if ('toSource' in source) return { name: source.sourceName, ...source.toSource() };
     if (typeof source.splits === 'function' && typeof source.open === 'function') {
       const schema = source.schema ?? null;
-      return { name: source.name, spec: { kind: 'custom', source: source as Source<unknown>, schema, onError }, schema };
+      return { name: source.name, spec: { kind: 'custom', source, schema, onError }, schema };
     }
-    if ('toSink' in source) throw invalidArgument(`${String((source as { sinkName?: unknown }).sinkName)} is a sink, but flow.from needs a source. Give it to .to(...) of a stream.`);
+    if ('toSink' in source)
+      throw invalidArgument(
+        `${String((source as { sinkName?: unknown }).sinkName)} is a sink, but flow.from needs a source. Give it to .to(...) of a stream.`,
+      );
   }
-  throw invalidArgument(`flow.from needs a source, but got ${describeValue(source)}. Use files.lines(...), generate(...), collection(...), or an object with \`name\`, \`bounded\`, \`splits\` and \`open\`.`);
+  throw invalidArgument(
+    `flow.from needs a source, but got ${describeValue(source)}. Use files.lines(...), generate(...), collection(...), or an object with \`name\`, \`bounded\`, \`splits\` and \`open\`.`,
+  );
 }
 
 export function asSink<T>(sink: SinkOf<T> | Sink<T>, schema: Schema | null): { readonly name: string; readonly spec: SinkSpec } {
   if (typeof sink === 'object' && sink !== null) {
     if ('toSink' in sink) return { name: sink.sinkName, spec: sink.toSink(schema) };
-    if (typeof (sink as Sink<T>).open === 'function' && typeof (sink as Sink<T>).commit === 'function') {
-      return { name: (sink as Sink<T>).name, spec: { kind: 'custom', sink: sink as Sink<never> } };
+    if (typeof sink.open === 'function' && typeof sink.commit === 'function') {
+      return { name: sink.name, spec: { kind: 'custom', sink } };
     }
-    if ('toSource' in sink) throw invalidArgument(`${String((sink as { sourceName?: unknown }).sourceName)} is a source, but .to needs a sink. Give it to flow.from(...).`);
+    if ('toSource' in sink)
+      throw invalidArgument(
+        `${String((sink as { sourceName?: unknown }).sourceName)} is a source, but .to needs a sink. Give it to flow.from(...).`,
+      );
   }
-  throw invalidArgument(`.to needs a sink, but got ${describeValue(sink)}. Use files.jsonl('out'), collect(), print(), forEach(fn), or an object with \`name\`, \`open\` and \`commit\`.`);
+  throw invalidArgument(
+    `.to needs a sink, but got ${describeValue(sink)}. Use files.jsonl('out'), collect(), print(), forEach(fn), or an object with \`name\`, \`open\` and \`commit\`.`,
+  );
 }
 
 /**

@@ -60,7 +60,11 @@ const LARGEST_RECORD_BYTES = 32 * MIB;
 const SOURCE_OPTIONS = ['onError', 'splitBytes', 'maxRecordBytes', 'withPath'] as const;
 const SINK_OPTIONS = ['maxPartBytes'] as const;
 const BOTH_OPTIONS = ['delimiter', 'header'] as const;
-const FORMAT_OPTIONS: Readonly<Record<FileSourceSpec['format'], readonly string[]>> = { lines: ['withPath'], jsonl: [], csv: BOTH_OPTIONS };
+const FORMAT_OPTIONS: Readonly<Record<FileSourceSpec['format'], readonly string[]>> = {
+  lines: ['withPath'],
+  jsonl: [],
+  csv: BOTH_OPTIONS,
+};
 
 const LINE: Schema = { type: 'string' };
 const WHOLE: Schema = record({ path: 'string', text: 'string' });
@@ -79,7 +83,11 @@ function lines(patterns: Patterns, options: LineOptions = {}): FileConnector {
  */
 function jsonl<T>(patterns: Patterns, type: Type<T> | AnyType<T>, options?: FileOptions): SourceOf<T> & SinkOf<T>;
 function jsonl(patterns: Patterns, options?: FileOptions): SourceOf<unknown> & SinkOf<unknown>;
-function jsonl(patterns: Patterns, typeOrOptions?: Type<unknown> | AnyType<unknown> | FileOptions, options?: FileOptions): FileConnector {
+function jsonl(
+  patterns: Patterns,
+  typeOrOptions?: Type<unknown> | AnyType<unknown> | FileOptions,
+  options?: FileOptions,
+): FileConnector {
   return typed('jsonl', patterns, typeOrOptions, options);
 }
 
@@ -106,10 +114,16 @@ function whole(patterns: Patterns, options: Omit<FileOptions, 'splitBytes' | 'ma
  */
 export const files = { lines, jsonl, csv, whole } as const;
 
-function typed(format: 'jsonl' | 'csv', patterns: Patterns, typeOrOptions: unknown, options: FileOptions | undefined): FileConnector {
-  const hasType = isType(typeOrOptions) || (typeof typeOrOptions === 'object' && typeOrOptions !== null && 'schema' in typeOrOptions);
+function typed(
+  format: 'jsonl' | 'csv',
+  patterns: Patterns,
+  typeOrOptions: unknown,
+  options: FileOptions | undefined,
+): FileConnector {
+  const hasType =
+    isType(typeOrOptions) || (typeof typeOrOptions === 'object' && typeOrOptions !== null && 'schema' in typeOrOptions);
   const schema = hasType ? schemaOf(typeOrOptions as Type<unknown>, `The type of files.${format}`) : null;
-  return new FileConnector(format, patterns, schema, ((hasType ? options : typeOrOptions) ?? {}) as AllOptions);
+  return new FileConnector(format, patterns, schema, (hasType ? options : typeOrOptions) ?? {});
 }
 
 type AllOptions = LineOptions & CsvOptions;
@@ -127,11 +141,15 @@ class FileConnector implements SourceOf<never>, SinkOf<unknown> {
     const name = `files.${isWhole ? 'whole' : format}`;
     this.#patterns = typeof patterns === 'string' ? [patterns] : [...patterns];
     const odd = (this.#patterns as readonly unknown[]).find((pattern) => typeof pattern !== 'string' || pattern === '');
-    if (odd !== undefined || this.#patterns.length === 0) throw invalidArgument(`${name} takes a path or pattern, or an array of them, but got ${describeValue(odd ?? patterns)}.`);
+    if (odd !== undefined || this.#patterns.length === 0)
+      throw invalidArgument(`${name} takes a path or pattern, or an array of them, but got ${describeValue(odd ?? patterns)}.`);
     requireOptions(options, ['onError', 'splitBytes', 'maxRecordBytes', 'maxPartBytes', ...FORMAT_OPTIONS[format]], name);
-    if (options.splitBytes !== undefined) requireInteger(options.splitBytes, { min: 1, max: Number.MAX_SAFE_INTEGER }, `splitBytes of ${name}`);
-    if (options.maxRecordBytes !== undefined) requireInteger(options.maxRecordBytes, { min: 1, max: LARGEST_RECORD_BYTES }, `maxRecordBytes of ${name}`);
-    if (options.maxPartBytes !== undefined) requireInteger(options.maxPartBytes, { min: 1, max: Number.MAX_SAFE_INTEGER }, `maxPartBytes of ${name}`);
+    if (options.splitBytes !== undefined)
+      requireInteger(options.splitBytes, { min: 1, max: Number.MAX_SAFE_INTEGER }, `splitBytes of ${name}`);
+    if (options.maxRecordBytes !== undefined)
+      requireInteger(options.maxRecordBytes, { min: 1, max: LARGEST_RECORD_BYTES }, `maxRecordBytes of ${name}`);
+    if (options.maxPartBytes !== undefined)
+      requireInteger(options.maxPartBytes, { min: 1, max: Number.MAX_SAFE_INTEGER }, `maxPartBytes of ${name}`);
     this.sourceName = `${name}(${this.#patterns.join(', ')})`;
     this.sinkName = this.sourceName;
     this.#format = format;
@@ -141,7 +159,12 @@ class FileConnector implements SourceOf<never>, SinkOf<unknown> {
   }
 
   toSource(): { readonly spec: SourceSpec; readonly schema: Schema | null } {
-    const { onError = 'fail', splitBytes = DEFAULT_SPLIT_BYTES, maxRecordBytes = DEFAULT_RECORD_BYTES, withPath = false } = this.#options;
+    const {
+      onError = 'fail',
+      splitBytes = DEFAULT_SPLIT_BYTES,
+      maxRecordBytes = DEFAULT_RECORD_BYTES,
+      withPath = false,
+    } = this.#options;
     this.#refuse(SINK_OPTIONS, 'source', 'sinks');
     const spec: FileSourceSpec = {
       kind: 'files',
@@ -159,11 +182,18 @@ class FileConnector implements SourceOf<never>, SinkOf<unknown> {
   }
 
   toSink(schema: Schema | null): SinkSpec {
-    if (this.#whole) throw invalidArgument(`${this.sinkName} can only be a source. Write with files.lines, files.jsonl or files.csv.`);
+    if (this.#whole)
+      throw invalidArgument(`${this.sinkName} can only be a source. Write with files.lines, files.jsonl or files.csv.`);
     this.#refuse(SOURCE_OPTIONS, 'sink', 'sources');
     const [directory] = this.#patterns;
-    if (this.#patterns.length > 1) throw invalidArgument(`${this.sinkName} as a sink writes to one directory, but got ${this.#patterns.length}. Use .to(...) once for each.`);
-    if (/[*?{}[\]]/.test(directory)) throw invalidArgument(`${this.sinkName} as a sink writes part files into a directory, but '${directory}' is a pattern. Name a directory.`);
+    if (this.#patterns.length > 1)
+      throw invalidArgument(
+        `${this.sinkName} as a sink writes to one directory, but got ${this.#patterns.length}. Use .to(...) once for each.`,
+      );
+    if (/[*?{}[\]]/.test(directory))
+      throw invalidArgument(
+        `${this.sinkName} as a sink writes part files into a directory, but '${directory}' is a pattern. Name a directory.`,
+      );
     const spec: FileSinkSpec = {
       kind: 'files',
       format: this.#format,
@@ -177,12 +207,17 @@ class FileConnector implements SourceOf<never>, SinkOf<unknown> {
   }
 
   #csv(): FileSourceSpec['csv'] {
-    return this.#format === 'csv' ? { delimiter: this.#options.delimiter ?? ',', header: this.#options.header ?? true } : undefined;
+    return this.#format === 'csv'
+      ? { delimiter: this.#options.delimiter ?? ',', header: this.#options.header ?? true }
+      : undefined;
   }
 
   #refuse(names: readonly (keyof AllOptions)[], use: string, others: string): void {
     const given = names.find((name) => this.#options[name] !== undefined);
-    if (given !== undefined) throw invalidArgument(`${this.sourceName} is used as a ${use}, but its option '${given}' is one of ${others}.`, { option: given });
+    if (given !== undefined)
+      throw invalidArgument(`${this.sourceName} is used as a ${use}, but its option '${given}' is one of ${others}.`, {
+        option: given,
+      });
   }
 }
 

@@ -52,19 +52,27 @@ const BASE_OPTIONS = ['count', 'seed', 'ratePerSecond', 'schema'];
 export function generate<F extends Generators>(options: GenerateFields<F>): SourceOf<GeneratedRecord<F>>;
 export function generate<T>(options: GenerateByFunction<T>): SourceOf<T>;
 export function generate(options: GenerateByFunction<unknown> | GenerateFields<Generators>): SourceOf<never> {
-  if (typeof options !== 'object' || options === null) throw invalidArgument(`generate takes an object of options, but got ${describeValue(options)}.`);
+  if (typeof options !== 'object' || options === null)
+    throw invalidArgument(`generate takes an object of options, but got ${describeValue(options)}.`);
   requireOptions(options, [...BASE_OPTIONS, 'make', 'fields'], 'generate');
   const { count = Infinity, seed = 0, ratePerSecond = Infinity } = options;
   if (count !== Infinity) requireInteger(count, { min: 0, max: Number.MAX_SAFE_INTEGER }, 'count of generate');
   requireInteger(seed, { min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER }, 'seed of generate');
-  if (typeof ratePerSecond !== 'number' || !(ratePerSecond > 0)) throw invalidArgument(`ratePerSecond of generate must be a number above 0, but it is ${describeValue(ratePerSecond)}.`);
-  if ('make' in options === 'fields' in options) throw invalidArgument('generate needs either `make`, a function of the index, or `fields`, a generator for each field.');
+  if (typeof ratePerSecond !== 'number' || !(ratePerSecond > 0))
+    throw invalidArgument(`ratePerSecond of generate must be a number above 0, but it is ${describeValue(ratePerSecond)}.`);
+  if ('make' in options === 'fields' in options)
+    throw invalidArgument('generate needs either `make`, a function of the index, or `fields`, a generator for each field.');
   const given = options.schema === undefined ? null : schemaOf(options.schema, 'The schema of generate');
   const base = { kind: 'generate', seed, count, ratePerSecond } as const;
   const spec: GenerateSourceSpec =
     'make' in options
       ? { ...base, schema: given, make: functionOf(options.make), fields: undefined }
-      : { ...base, schema: given ?? schemaOfFields(options.fields, count), make: undefined, fields: generatorsOf(options.fields) };
+      : {
+          ...base,
+          schema: given ?? schemaOfFields(options.fields, count),
+          make: undefined,
+          fields: generatorsOf(options.fields),
+        };
   return { sourceName: 'generate', toSource: () => ({ spec, schema: spec.schema }) };
 }
 
@@ -81,7 +89,9 @@ export const gen = {
   /** The same value in every record. */
   constant: <const T extends string | number | boolean>(value: T): Generator<T> => ({ generator: { kind: 'constant', value } }),
   /** A string: `prefix`, then the integer that `of` makes. */
-  label: (prefix: string, of: Generator<number>): Generator<string> => ({ generator: { kind: 'label', prefix, of: of.generator } }),
+  label: (prefix: string, of: Generator<number>): Generator<string> => ({
+    generator: { kind: 'label', prefix, of: of.generator },
+  }),
 } as const;
 
 function functionOf(make: (index: number, random: Random) => unknown): (index: number, random: Random) => unknown {
@@ -94,10 +104,14 @@ function generatorsOf(fields: Generators): Record<string, FieldGenerator> {
 }
 
 function schemaOfFields(fields: Generators, count: number): Schema {
-  if (typeof fields !== 'object' || fields === null || Object.keys(fields).length === 0) throw invalidArgument(`fields of generate must be an object of generators, but it is ${describeValue(fields)}.`);
+  if (typeof fields !== 'object' || fields === null || Object.keys(fields).length === 0)
+    throw invalidArgument(`fields of generate must be an object of generators, but it is ${describeValue(fields)}.`);
   const schemas = Object.entries(fields).map(([name, field]): FieldSchema => {
     const generator = (field as Partial<Generator<unknown>> | null)?.generator;
-    if (generator === undefined) throw invalidArgument(`The field '${name}' of generate needs a generator such as gen.int(0, 100), but it is ${describeValue(field)}.`);
+    if (generator === undefined)
+      throw invalidArgument(
+        `The field '${name}' of generate needs a generator such as gen.int(0, 100), but it is ${describeValue(field)}.`,
+      );
     return { name, schema: schemaOfGenerator(generator, count) };
   });
   return { type: 'record', fields: schemas };

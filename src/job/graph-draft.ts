@@ -54,10 +54,15 @@ export class GraphDraft {
 
   add(payload: NodePayload, inputs: readonly NodeDraft[], options: NodeOptions): NodeDraft {
     if (this.#finished) {
-      throw invalidJob(`An operator was added to job '${this.jobName}' after its builder returned. Build the whole graph inside the function given to job(), without await.`);
+      throw invalidJob(
+        `An operator was added to job '${this.jobName}' after its builder returned. Build the whole graph inside the function given to job(), without await.`,
+      );
     }
     const stranger = inputs.find((input) => this.#nodes[input.id] !== input);
-    if (stranger !== undefined) throw invalidJob(`The stream of ${stranger.label} belongs to another job than '${this.jobName}'. Use streams only inside the builder that made them.`);
+    if (stranger !== undefined)
+      throw invalidJob(
+        `The stream of ${stranger.label} belongs to another job than '${this.jobName}'. Use streams only inside the builder that made them.`,
+      );
     const node = new NodeDraft(this.#nodes.length, payload, inputs, options);
     this.#nodes.push(node);
     return node;
@@ -71,21 +76,40 @@ export class GraphDraft {
     this.#requireDistinct(uids);
     return this.#nodes.map((draft, i): GraphNode => {
       const { payload, id, name, parallelism, maxParallelism, schema, location, objectReuse } = draft;
-      const base = { id, uid: uids[i], explicitUid: draft.uid !== undefined, name, inputs: draft.inputs.map((input) => input.id), parallelism, maxParallelism, schema, location, objectReuse };
+      const base = {
+        id,
+        uid: uids[i],
+        explicitUid: draft.uid !== undefined,
+        name,
+        inputs: draft.inputs.map((input) => input.id),
+        parallelism,
+        maxParallelism,
+        schema,
+        location,
+        objectReuse,
+      };
       return Object.freeze({ ...base, ...payload }) as GraphNode;
     });
   }
 
   /** Every path begins at a source and ends at a sink. The first is so by construction. */
   #requireEnds(): void {
-    if (this.#nodes.length === 0) throw invalidJob(`Job '${this.jobName}' has no source: its builder added nothing to the flow. Begin with flow.from(files.lines('*.txt')).`);
+    if (this.#nodes.length === 0)
+      throw invalidJob(
+        `Job '${this.jobName}' has no source: its builder added nothing to the flow. Begin with flow.from(files.lines('*.txt')).`,
+      );
     const consumed = new Set(this.#nodes.flatMap((node) => node.inputs));
     const loose = this.#nodes.filter((node) => node.payload.kind !== 'sink' && !consumed.has(node));
     if (loose.length === 0) return;
     const [first] = loose;
     const where = loose.map((node) => node.label).join(', ');
-    const next = first.payload.kind === 'keyBy' ? 'Add .count(), .aggregate(...), .reduce(...) or .process(...), and a sink.' : "Add .to(files.jsonl('out')), or .to(discard()) where the records are not wanted.";
-    throw invalidJob(`Job '${this.jobName}' has ${consumed.size === 0 || !this.#nodes.some((node) => node.payload.kind === 'sink') ? 'no sink' : 'a stream without a sink'}: nothing follows ${where}. ${next}`);
+    const next =
+      first.payload.kind === 'keyBy'
+        ? 'Add .count(), .aggregate(...), .reduce(...) or .process(...), and a sink.'
+        : "Add .to(files.jsonl('out')), or .to(discard()) where the records are not wanted.";
+    throw invalidJob(
+      `Job '${this.jobName}' has ${consumed.size === 0 || !this.#nodes.some((node) => node.payload.kind === 'sink') ? 'no sink' : 'a stream without a sink'}: nothing follows ${where}. ${next}`,
+    );
   }
 
   #requireDistinct(uids: readonly string[]): void {
@@ -93,9 +117,13 @@ export class GraphDraft {
     for (const [i, node] of this.#nodes.entries()) {
       const other = first.get(uids[i]);
       if (other !== undefined) {
-        throw new TidemarkError('ERR_JOB_INVALID', `Two operators of job '${this.jobName}' have the uid '${uids[i]}': ${other.label} and ${node.label}. State belongs to a uid; give each its own.`, {
-          facts: { uid: uids[i], first: other.location, second: node.location },
-        });
+        throw new TidemarkError(
+          'ERR_JOB_INVALID',
+          `Two operators of job '${this.jobName}' have the uid '${uids[i]}': ${other.label} and ${node.label}. State belongs to a uid; give each its own.`,
+          {
+            facts: { uid: uids[i], first: other.location, second: node.location },
+          },
+        );
       }
       first.set(uids[i], node);
     }

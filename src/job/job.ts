@@ -20,7 +20,11 @@ export type Builder = (flow: Flow, args: readonly string[]) => unknown;
  * One parameter gives the graph, two a factory. Not overloads: with them, parameters that are taken apart in the signature,
  * such as `(flow, [input = '*.md'])`, would get no type.
  */
-export type Built<B extends Builder> = 0 extends Parameters<B>['length'] ? JobGraph : 1 extends Parameters<B>['length'] ? JobGraph : JobFactory;
+export type Built<B extends Builder> = 0 extends Parameters<B>['length']
+  ? JobGraph
+  : 1 extends Parameters<B>['length']
+    ? JobGraph
+    : JobFactory;
 
 /** A job whose graph depends on the arguments that follow the job file on the command line. */
 export type JobFactory = (args: readonly string[]) => JobGraph;
@@ -47,7 +51,8 @@ export function job<B extends Builder>(name: string, build: B, options: JobOptio
   requireFunction(build, `The builder of job '${name}'`);
   requireOptions(options, ['config'], `job '${name}'`);
   const config = configOf(options.config, name);
-  const built: JobGraph | JobFactory = build.length < 2 ? buildGraph(name, build, [], config) : (args) => buildGraph(name, build, args, config);
+  const built: JobGraph | JobFactory =
+    build.length < 2 ? buildGraph(name, build, [], config) : (args) => buildGraph(name, build, args, config);
   return built as Built<B>;
 }
 
@@ -57,17 +62,24 @@ function buildGraph(name: string, build: Builder, args: readonly string[], confi
   if (returned instanceof Promise) {
     // It would fail later, when nobody listens any more.
     returned.catch(() => {});
-    throw invalidArgument(`The builder of job '${name}' is an async function. Each thread builds the graph at once when it loads the module; wait before job(...), with a top-level await.`);
+    throw invalidArgument(
+      `The builder of job '${name}' is an async function. Each thread builds the graph at once when it loads the module; wait before job(...), with a top-level await.`,
+    );
   }
   return Object.freeze({ [JOB_BRAND]: GRAPH_VERSION, name, nodes: Object.freeze(draft.finish()), config });
 }
 
 function configOf(config: JobOptions['config'], name: string): JobGraph['config'] {
   if (config === undefined) return {};
-  if (typeof config !== 'object' || config === null || Array.isArray(config)) throw invalidArgument(`The config of job '${name}' must be an object of keys and values, but it is ${describeValue(config)}.`);
+  if (typeof config !== 'object' || config === null || Array.isArray(config))
+    throw invalidArgument(
+      `The config of job '${name}' must be an object of keys and values, but it is ${describeValue(config)}.`,
+    );
   for (const [key, value] of Object.entries(config) as [string, unknown][]) {
     if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') {
-      throw invalidArgument(`The config of job '${name}' has ${describeValue(value)} for ${key}; values are strings, numbers and booleans.`);
+      throw invalidArgument(
+        `The config of job '${name}' has ${describeValue(value)} for ${key}; values are strings, numbers and booleans.`,
+      );
     }
   }
   return Object.freeze({ ...config });

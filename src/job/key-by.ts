@@ -14,11 +14,14 @@ export type KeyField<T> = keyof T & string;
 export type FieldKey<T, F extends keyof T> = { [K in F]: T[K] };
 
 /** The key of several fields: an array of their values. One field in an array is as if it stood alone. */
-export type FieldsKey<T, F extends readonly (keyof T)[]> = F extends readonly [infer Only extends keyof T] ? T[Only] : { -readonly [I in keyof F]: T[F[I]] };
+export type FieldsKey<T, F extends readonly (keyof T)[]> = F extends readonly [infer Only extends keyof T]
+  ? T[Only]
+  : { -readonly [I in keyof F]: T[F[I]] };
 
 /** @throws TidemarkError ERR_JOB_INVALID for a field that the schema does not have, or whose type cannot be a key */
 export function keyByFields(fields: readonly string[], input: NodeDraft): KeySelector {
-  if (!Array.isArray(fields) || fields.length === 0) throw invalidArgument(`keyBy takes a field name, an array of them, or a function, but got ${describeValue(fields)}.`);
+  if (!Array.isArray(fields) || fields.length === 0)
+    throw invalidArgument(`keyBy takes a field name, an array of them, or a function, but got ${describeValue(fields)}.`);
   const odd = (fields as readonly unknown[]).find((field) => typeof field !== 'string' || field === '');
   if (odd !== undefined) throw invalidArgument(`The fields of keyBy are names, but one is ${describeValue(odd)}.`);
   const twice = fields.find((field, i) => fields.indexOf(field) !== i);
@@ -28,15 +31,21 @@ export function keyByFields(fields: readonly string[], input: NodeDraft): KeySel
       createRowKey(input.schema, fields);
     } catch (error) {
       if (!(error instanceof TidemarkError)) throw error;
-      throw new TidemarkError('ERR_JOB_INVALID', `keyBy after ${input.label}: ${error.message}`, { cause: error, facts: error.facts });
+      throw new TidemarkError('ERR_JOB_INVALID', `keyBy after ${input.label}: ${error.message}`, {
+        cause: error,
+        facts: error.facts,
+      });
     }
   }
   return { kind: 'fields', fields: [...fields] };
 }
 
-export function keyByFunction<T, K>(select: (value: T) => K, options: { readonly schema?: Type<K> } | undefined): KeySelector {
+export function keyByFunction(
+  select: (value: never) => unknown,
+  options: { readonly schema?: Type<unknown> } | undefined,
+): KeySelector {
   requireFunction(select, 'The key of keyBy');
   requireOptions(options, ['schema'], 'keyBy');
   const schema = options?.schema === undefined ? null : schemaOf(options.schema, 'The schema of keyBy');
-  return { kind: 'function', select: select as (value: never) => unknown, schema };
+  return { kind: 'function', select, schema };
 }

@@ -3,12 +3,15 @@ import type { AggregateSpec, BuiltInAggregate, EmitWhen } from './aggregate.ts';
 import { type AggregateOutput, type BuiltInOutputs, builtInSchema, checkBuiltIns } from './aggregate-output.ts';
 import { invalidArgument, requireFunction, requireOptions } from './arguments.ts';
 import { type CountAggregate, count } from './built-ins.ts';
-import type { KeySelector } from './graph.ts';
-import type { GraphDraft, NodeDraft } from './graph-draft.ts';
+import type { KeySelector, NodePayload } from './graph.ts';
+import type { NodeDraft, NodeOptions } from './graph-draft.ts';
 import { type KeyedProcess, keyedProcessSpec, type KeyedStates } from './process-builder.ts';
 import { type Aggregate, aggregateFunction } from './state.ts';
-import { type FunctionOptions, Stream } from './stream.ts';
+import type { FunctionOptions, Stream } from './stream.ts';
 import { type AnyType, schemaOf, type Type } from './types.ts';
+
+/** Adds an operator that reads the keyed stream. Given by `Stream`, so that the two modules need not import each other. */
+export type AddOperator = <U>(payload: NodePayload, options: NodeOptions) => Stream<U>;
 
 /** When results of an aggregate leave. */
 export interface EmitOptions {
@@ -33,13 +36,13 @@ export interface AggregateOptions<K, R, U> extends EmitOptions {
  * @typeParam P  the key as part of a result: its fields, or `{ key }` for a key function
  */
 export class KeyedStream<T, K, P> {
-  readonly #draft: GraphDraft;
   readonly #node: NodeDraft;
   readonly #selector: KeySelector;
+  readonly #add: AddOperator;
 
   /** @internal */
-  constructor(draft: GraphDraft, node: NodeDraft, selector: KeySelector) {
-    this.#draft = draft;
+  constructor(node: NodeDraft, selector: KeySelector, add: AddOperator) {
+    this.#add = add;
     this.#node = node;
     this.#selector = selector;
   }
@@ -61,8 +64,12 @@ export class KeyedStream<T, K, P> {
   reduce(fn: (a: T, b: T) => T, options?: EmitOptions): Stream<T> {
     requireFunction(fn, 'The function of reduce');
     requireOptions(options, ['emit'], 'reduce');
-    const spec: AggregateSpec = { kind: 'reduce', reduce: fn as (a: never, b: never) => unknown, emit: emitOf(options, 'reduce') };
-    return this.#add({ kind: 'aggregate', aggregate: spec }, 'reduce', { schema: this.#node.schema });
+    const spec: AggregateSpec = {
+      kind: 'reduce',
+      reduce: fn,
+      emit: emitOf(options, 'reduce'),
+    };
+    return this.#add({ kind: 'aggregate', aggregate: spec }, { name: 'reduce', schema: this.#node.schema });
   }
 
   /**
@@ -83,7 +90,10 @@ export class KeyedStream<T, K, P> {
    *   result: ({ n, ms }) => ms / n,
    * }, { emit: 'end', project: (user, mean) => ({ user, mean }) })
    */
-  aggregate<Acc, R, U = Simplify<P & { result: R }>>(aggregate: Aggregate<T, Acc, R>, options?: AggregateOptions<K, R, U>): Stream<U>;
+  aggregate<Acc, R, U = Simplify<P & { result: R }>>(
+    aggregate: Aggregate<T, Acc, R>,
+    options?: AggregateOptions<K, R, U>,
+  ): Stream<U>;
   aggregate(given: BuiltInOutputs<T> | Aggregate<T, unknown, unknown>, options?: AggregateOptions<K, never, unknown>): unknown {
     return typeof given === 'object' && given !== null && typeof given.create === 'function' && typeof given.add === 'function'
       ? this.#aggregateByFunctions(given as Aggregate<T, unknown, unknown>, options)
@@ -103,10 +113,20 @@ export class KeyedStream<T, K, P> {
    *   },
    * }, { schema: Total })
    */
-  process<S extends KeyedStates = Record<never, never>, U = unknown>(spec: KeyedProcess<T, K, S, U>, options?: FunctionOptions<U>): Stream<U> {
+  process<S extends KeyedStates = Record<string, never>, U = unknown>(
+    spec: KeyedProcess<T, K, S, U>,
+    options?: FunctionOptions<U>,
+  ): Stream<U> {
     requireOptions(options, ['schema', 'objectReuse'], 'process');
     const schema = options?.schema === undefined ? null : schemaOf(options.schema, 'The schema of process');
-    return this.#add({ kind: 'process', process: keyedProcessSpec(spec), keyed: true }, 'process', { schema, objectReuse: options?.objectReuse });
+    return this.#add(
+      { kind: 'process', process: keyedProcessSpec(spec), keyed: true },
+      {
+        name: 'process',
+        schema,
+        objectReuse: options?.objectReuse,
+      },
+    );
   }
 
   #aggregateByBuiltIns(outputs: Readonly<Record<string, BuiltInAggregate>>, options: EmitOptions | undefined): Stream<never> {
@@ -115,10 +135,19 @@ export class KeyedStream<T, K, P> {
     const spec: AggregateSpec = { kind: 'built-in', outputs: { ...outputs }, emit: emitOf(options, 'aggregate') };
     const kinds = Object.values(outputs).map(({ kind }) => kind);
     const name = kinds.length === 1 ? kinds[0] : `aggregate(${kinds.join(', ')})`;
-    return this.#add({ kind: 'aggregate', aggregate: spec }, name, { schema: builtInSchema(outputs, this.#selector, this.#node.schema) });
+    return this.#add(
+      { kind: 'aggregate', aggregate: spec },
+      {
+        name,
+        schema: builtInSchema(outputs, this.#selector, this.#node.schema),
+      },
+    );
   }
 
-  #aggregateByFunctions(aggregate: Aggregate<T, unknown, unknown>, options: AggregateOptions<K, never, unknown> | undefined): Stream<never> {
+  #aggregateByFunctions(
+    aggregate: Aggregate<T, unknown, unknown>,
+    options: AggregateOptions<K, never, unknown> | undefined,
+  ): Stream<never> {
     requireOptions(options, ['emit', 'project', 'schema'], 'aggregate');
     if (options?.project !== undefined) requireFunction(options.project, 'project of aggregate');
     const project = options?.project ?? keyAndResult(this.#selector);
@@ -126,14 +155,10 @@ export class KeyedStream<T, K, P> {
       kind: 'function',
       aggregate: aggregateFunction(aggregate, 'aggregate'),
       emit: emitOf(options, 'aggregate'),
-      project: project as (key: never, result: never) => unknown,
+      project: project,
     };
     const schema = options?.schema === undefined ? null : schemaOf(options.schema, 'The schema of aggregate');
-    return this.#add({ kind: 'aggregate', aggregate: spec }, 'aggregate', { schema });
-  }
-
-  #add<U>(payload: Parameters<GraphDraft['add']>[0], name: string, options: Omit<Parameters<GraphDraft['add']>[2], 'name'>): Stream<U> {
-    return new Stream(this.#draft, this.#draft.add(payload, [this.#node], { name, ...options }));
+    return this.#add({ kind: 'aggregate', aggregate: spec }, { name: 'aggregate', schema });
   }
 }
 
@@ -149,6 +174,7 @@ function keyAndResult(selector: KeySelector): (key: unknown, result: unknown) =>
 
 function emitOf(options: EmitOptions | undefined, where: string): EmitWhen {
   const emit = options?.emit ?? 'each';
-  if (emit !== 'each' && emit !== 'end') throw invalidArgument(`emit of ${where} must be 'each' or 'end', but it is ${JSON.stringify(emit)}.`);
+  if (emit !== 'each' && emit !== 'end')
+    throw invalidArgument(`emit of ${where} must be 'each' or 'end', but it is ${JSON.stringify(emit)}.`);
   return emit;
 }

@@ -24,7 +24,8 @@ export abstract class OperatorStream {
    */
   uid(uid: string): this {
     requireText(uid, 'A uid');
-    if (uid.length > MAX_UID_CHARS) throw invalidArgument(`A uid has at most ${MAX_UID_CHARS} characters, but this one has ${uid.length}.`);
+    if (uid.length > MAX_UID_CHARS)
+      throw invalidArgument(`A uid has at most ${MAX_UID_CHARS} characters, but this one has ${uid.length}.`);
     this.node.uid = uid;
     return this;
   }
@@ -54,7 +55,8 @@ export abstract class OperatorStream {
 
   #requireOperator(what: string): void {
     const { kind } = this.node.payload;
-    if (kind === 'rebalance' || kind === 'union') throw invalidArgument(`${kind} has no ${what} of its own; set it on the operator that follows.`);
+    if (kind === 'rebalance' || kind === 'union')
+      throw invalidArgument(`${kind} has no ${what} of its own; set it on the operator that follows.`);
   }
 }
 

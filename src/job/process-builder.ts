@@ -1,6 +1,6 @@
 /** `process` as a user writes it, with the types of its state handles, and its description for the operators. */
 import { describeValue } from '../format/describe-value.ts';
-import { invalidArgument, requireFunction, requireOptions } from './arguments.ts';
+import { invalidArgument, requireMethods, requireOptions } from './arguments.ts';
 import type { ProcessContext, ProcessSpec } from './process.ts';
 import type { OperatorStateDescriptor, StateDescriptor } from './state.ts';
 
@@ -10,7 +10,9 @@ export type KeyedStates = Readonly<Record<string, StateDescriptor<unknown>>>;
 export type OperatorStates = Readonly<Record<string, OperatorStateDescriptor<unknown>>>;
 
 /** The handles of described states: what `context.state` is. */
-export type StateHandles<S> = { readonly [N in keyof S]: S[N] extends StateDescriptor<infer H> ? H : S[N] extends OperatorStateDescriptor<infer H> ? H : never };
+export type StateHandles<S> = {
+  readonly [N in keyof S]: S[N] extends StateDescriptor<infer H> ? H : S[N] extends OperatorStateDescriptor<infer H> ? H : never;
+};
 
 /** Where the function runs. */
 export interface OpenContext {
@@ -40,21 +42,32 @@ export interface FreeProcess<T, S extends OperatorStates, U> extends Process<T, 
 }
 
 export function keyedProcessSpec<T, K, S extends KeyedStates, U>(spec: KeyedProcess<T, K, S, U>): ProcessSpec {
-  const state = mapStates(spec, (descriptor: Partial<StateDescriptor<unknown>>) => descriptor.spec, "Describe it with value(t.f64, 0), list, map, reducing or aggregating.");
+  const state = mapStates(
+    spec,
+    (descriptor: Partial<StateDescriptor<unknown>>) => descriptor.spec,
+    'Describe it with value(t.f64, 0), list, map, reducing or aggregating.',
+  );
   return { ...functionsOf(spec), state, operatorState: {} };
 }
 
 export function freeProcessSpec<T, S extends OperatorStates, U>(spec: FreeProcess<T, S, U>): ProcessSpec {
-  const operatorState = mapStates(spec, (descriptor: Partial<OperatorStateDescriptor<unknown>>) => descriptor.operatorState, 'Without keyBy there are only lists of the subtask: operatorList(t.string). For a value per key put keyBy before process.');
+  const operatorState = mapStates(
+    spec,
+    (descriptor: Partial<OperatorStateDescriptor<unknown>>) => descriptor.operatorState,
+    'Without keyBy there are only lists of the subtask: operatorList(t.string). For a value per key put keyBy before process.',
+  );
   return { ...functionsOf(spec), state: {}, operatorState };
 }
 
 /** Methods are called on the user's object, so that `this` is what it was where they were written. */
-function functionsOf(spec: { onOpen?(context: never): void; onRecord(value: never, context: never): void; onEnd?(context: never): void }): Pick<ProcessSpec, 'onOpen' | 'onRecord' | 'onEnd'> {
+function functionsOf(spec: {
+  onOpen?(context: never): void;
+  onRecord(value: never, context: never): void;
+  onEnd?(context: never): void;
+}): Pick<ProcessSpec, 'onOpen' | 'onRecord' | 'onEnd'> {
   requireOptions(spec, ['state', 'onOpen', 'onRecord', 'onEnd'], 'process');
-  requireFunction(spec.onRecord, 'onRecord of process');
-  if (spec.onOpen !== undefined) requireFunction(spec.onOpen, 'onOpen of process');
-  if (spec.onEnd !== undefined) requireFunction(spec.onEnd, 'onEnd of process');
+  requireMethods(spec, ['onRecord'], 'process');
+  requireMethods(spec, ['onOpen', 'onEnd'], 'process', true);
   return {
     onOpen: spec.onOpen?.bind(spec) as ProcessSpec['onOpen'],
     onRecord: spec.onRecord.bind(spec),
@@ -62,10 +75,17 @@ function functionsOf(spec: { onOpen?(context: never): void; onRecord(value: neve
   };
 }
 
-function mapStates<D, R>(spec: { readonly state?: Readonly<Record<string, D>> }, pick: (descriptor: D) => R | undefined, advice: string): Record<string, R> {
+function mapStates<D, R>(
+  spec: { readonly state?: Readonly<Record<string, D>> },
+  pick: (descriptor: D) => R | undefined,
+  advice: string,
+): Record<string, R> {
   const states = Object.entries(spec.state ?? {}).map(([name, descriptor]): [string, R] => {
     const picked = typeof descriptor === 'object' && descriptor !== null ? pick(descriptor) : undefined;
-    if (picked === undefined) throw invalidArgument(`The state '${name}' of process is ${describeValue(descriptor)}, not a description of a state. ${advice}`);
+    if (picked === undefined)
+      throw invalidArgument(
+        `The state '${name}' of process is ${describeValue(descriptor)}, not a description of a state. ${advice}`,
+      );
     return [name, picked];
   });
   return Object.fromEntries(states);

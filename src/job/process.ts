@@ -8,7 +8,11 @@ export type StateSpec =
   | { readonly kind: 'list'; readonly schema: Schema | null }
   | { readonly kind: 'map'; readonly keySchema: Schema | null; readonly schema: Schema | null }
   | { readonly kind: 'reducing'; readonly schema: Schema | null; readonly reduce: (a: never, b: never) => unknown }
-  | { readonly kind: 'aggregating'; readonly schema: Schema | null; readonly aggregate: AggregateFunction<never, unknown, unknown> };
+  | {
+      readonly kind: 'aggregating';
+      readonly schema: Schema | null;
+      readonly aggregate: AggregateFunction<never, unknown, unknown>;
+    };
 
 /** Value of the current key. */
 export interface ValueState<T> {

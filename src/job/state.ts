@@ -4,7 +4,7 @@
  */
 import { findMismatch, mismatchError } from '../format/schema-check.ts';
 import type { AggregateFunction } from './aggregate.ts';
-import { requireFunction, requireOptions } from './arguments.ts';
+import { requireFunction, requireMethods, requireOptions } from './arguments.ts';
 import type { AggregatingState, ListState, MapState, ReducingState, StateSpec, ValueState } from './process.ts';
 import { type AnyType, schemaOf, type Type } from './types.ts';
 
@@ -61,7 +61,11 @@ export function map<K, V>(key: AnyOr<K>, of: AnyOr<V>): StateDescriptor<MapState
  */
 export function reducing<T>(type: AnyOr<T>, reduce: (a: T, b: T) => T): StateDescriptor<ReducingState<T>> {
   requireFunction(reduce, 'The reduce function of reducing state');
-  return describe({ kind: 'reducing', schema: schemaOf(type, 'reducing state'), reduce: reduce as (a: never, b: never) => unknown });
+  return describe({
+    kind: 'reducing',
+    schema: schemaOf(type, 'reducing state'),
+    reduce: reduce,
+  });
 }
 
 /** An aggregate as a user writes it: how values are folded into an accumulator, and what comes out. */
@@ -89,26 +93,32 @@ export function aggregating<In, Acc, Out>(aggregate: Aggregate<In, Acc, Out>): S
  * @param options.redistribute  what happens when the parallelism changes: `split` deals the elements out (default), `union`
  *                              gives every subtask all of them
  */
-export function operatorList<T>(of: AnyOr<T>, options: { readonly redistribute?: 'split' | 'union' } = {}): OperatorStateDescriptor<ListState<T>> {
+export function operatorList<T>(
+  of: AnyOr<T>,
+  options: { readonly redistribute?: 'split' | 'union' } = {},
+): OperatorStateDescriptor<ListState<T>> {
   requireOptions(options, ['redistribute'], 'operatorList');
   return { operatorState: { schema: schemaOf(of, 'operator state'), redistribute: options.redistribute ?? 'split' } };
 }
 
 /** The description that operators read. Methods are called on the user's object, which may be an instance of a class. */
-export function aggregateFunction<In, Acc, Out>(aggregate: Aggregate<In, Acc, Out>, where: string): AggregateFunction<never, unknown, unknown> {
-  requireFunction(aggregate.create, `create of ${where}`);
-  requireFunction(aggregate.add, `add of ${where}`);
-  requireFunction(aggregate.result, `result of ${where}`);
-  if (aggregate.merge !== undefined) requireFunction(aggregate.merge, `merge of ${where}`);
+export function aggregateFunction<In, Acc, Out>(
+  aggregate: Aggregate<In, Acc, Out>,
+  where: string,
+): AggregateFunction<never, unknown, unknown> {
+  requireMethods(aggregate, ['create', 'add', 'result'], where);
+  requireMethods(aggregate, ['merge'], where, true);
   const schema = aggregate.schema === undefined ? null : schemaOf(aggregate.schema, `the schema of ${where}`);
   const bound: AggregateFunction<In, Acc, Out> = {
     create: () => aggregate.create(),
     add: (accumulator, added) => aggregate.add(accumulator, added),
     result: (accumulator) => aggregate.result(accumulator),
-    ...(aggregate.merge !== undefined && { merge: (a: Acc, b: Acc) => (aggregate.merge as (a: Acc, b: Acc) => Acc).call(aggregate, a, b) }),
+    ...(aggregate.merge !== undefined && {
+      merge: (a: Acc, b: Acc) => (aggregate.merge as (a: Acc, b: Acc) => Acc).call(aggregate, a, b),
+    }),
     ...(schema !== null && { schema }),
   };
-  return bound as unknown as AggregateFunction<never, unknown, unknown>;
+  return bound;
 }
 
 function describe<H>(spec: StateSpec): StateDescriptor<H> {

@@ -50,7 +50,7 @@ export class Stream<T> extends OperatorStream {
   map<U>(fn: (value: T) => U, options?: FunctionOptions<U>): Stream<U> {
     requireFunction(fn, 'The function of map');
     requireOptions(options, FUNCTION_OPTIONS, 'map');
-    return this.#next({ kind: 'map', fn: fn as (value: never) => unknown }, options);
+    return this.#next({ kind: 'map', fn }, options);
   }
 
   /**
@@ -63,7 +63,11 @@ export class Stream<T> extends OperatorStream {
   filter(fn: (value: T) => boolean, options?: ReuseOptions): Stream<T> {
     requireFunction(fn, 'The function of filter');
     requireOptions(options, ['objectReuse'], 'filter');
-    const node = this.draft.add({ kind: 'filter', fn: fn as (value: never) => boolean }, [this.node], { name: 'filter', schema: this.node.schema, objectReuse: options?.objectReuse });
+    const node = this.draft.add({ kind: 'filter', fn }, [this.node], {
+      name: 'filter',
+      schema: this.node.schema,
+      objectReuse: options?.objectReuse,
+    });
     return new Stream(this.draft, node);
   }
 
@@ -93,12 +97,18 @@ export class Stream<T> extends OperatorStream {
    * @example words.keyBy((word) => word.toLowerCase(), { schema: t.string }).count()
    */
   keyBy<const F extends KeyField<T>>(field: F): KeyedStream<T, T[F], FieldKey<T, F>>;
-  keyBy<const F extends readonly [KeyField<T>, ...KeyField<T>[]]>(fields: F): KeyedStream<T, FieldsKey<T, F>, FieldKey<T, F[number]>>;
+  keyBy<const F extends readonly [KeyField<T>, ...KeyField<T>[]]>(
+    fields: F,
+  ): KeyedStream<T, FieldsKey<T, F>, FieldKey<T, F[number]>>;
   keyBy<K>(select: (value: T) => K, options?: KeyOptions<K>): KeyedStream<T, K, { key: K }>;
-  keyBy(key: string | readonly string[] | ((value: T) => unknown), options?: KeyOptions<unknown>): KeyedStream<T, unknown, unknown> {
-    const selector = typeof key === 'function' ? keyByFunction(key, options) : keyByFields(typeof key === 'string' ? [key] : key, this.node);
+  keyBy(
+    key: string | readonly string[] | ((value: T) => unknown),
+    options?: KeyOptions<unknown>,
+  ): KeyedStream<T, unknown, unknown> {
+    const selector =
+      typeof key === 'function' ? keyByFunction(key, options) : keyByFields(typeof key === 'string' ? [key] : key, this.node);
     const node = this.draft.add({ kind: 'keyBy', key: selector }, [this.node], { name: 'keyBy', schema: this.node.schema });
-    return new KeyedStream(this.draft, node, selector);
+    return new KeyedStream(node, selector, (payload, added) => new Stream(this.draft, this.draft.add(payload, [node], added)));
   }
 
   /**
@@ -107,7 +117,10 @@ export class Stream<T> extends OperatorStream {
    * @example flow.from(files.lines('few-big-files/*.txt')).rebalance().map(parse)
    */
   rebalance(): Stream<T> {
-    return new Stream(this.draft, this.draft.add({ kind: 'rebalance' }, [this.node], { name: 'rebalance', schema: this.node.schema }));
+    return new Stream(
+      this.draft,
+      this.draft.add({ kind: 'rebalance' }, [this.node], { name: 'rebalance', schema: this.node.schema }),
+    );
   }
 
   /**
@@ -119,7 +132,9 @@ export class Stream<T> extends OperatorStream {
   union(...others: readonly Stream<T>[]): Stream<T> {
     const different = others.find((other) => !sameSchema(other.node.schema, this.node.schema));
     if (different !== undefined) {
-      throw invalidJob(`union of ${this.node.label} and ${different.node.label}: their records have different schemas. Give both the same, with { schema } where they are made or with .returns(schema).`);
+      throw invalidJob(
+        `union of ${this.node.label} and ${different.node.label}: their records have different schemas. Give both the same, with { schema } where they are made or with .returns(schema).`,
+      );
     }
     const inputs = [this.node, ...others.map((other) => other.node)];
     return new Stream(this.draft, this.draft.add({ kind: 'union' }, inputs, { name: 'union', schema: this.node.schema }));
@@ -140,7 +155,10 @@ export class Stream<T> extends OperatorStream {
    *   },
    * }, { schema: t.list(Visit) })
    */
-  process<S extends OperatorStates = Record<never, never>, U = unknown>(spec: FreeProcess<T, S, U>, options?: FunctionOptions<U>): Stream<U> {
+  process<S extends OperatorStates = Record<string, never>, U = unknown>(
+    spec: FreeProcess<T, S, U>,
+    options?: FunctionOptions<U>,
+  ): Stream<U> {
     requireOptions(options, FUNCTION_OPTIONS, 'process');
     return this.#next({ kind: 'process', process: freeProcessSpec(spec), keyed: false }, options);
   }
@@ -170,6 +188,9 @@ export class Stream<T> extends OperatorStream {
 
   #next<U>(payload: Parameters<typeof this.draft.add>[0], options: FunctionOptions<U> | undefined): Stream<U> {
     const schema = options?.schema === undefined ? null : schemaOf(options.schema, `The schema of ${payload.kind}`);
-    return new Stream(this.draft, this.draft.add(payload, [this.node], { name: payload.kind, schema, objectReuse: options?.objectReuse }));
+    return new Stream(
+      this.draft,
+      this.draft.add(payload, [this.node], { name: payload.kind, schema, objectReuse: options?.objectReuse }),
+    );
   }
 }

@@ -41,11 +41,18 @@ type Fields = Readonly<Record<string, Type<unknown>>>;
 type OptionalKeys<F extends Fields> = { [K in keyof F]: F[K] extends OptionalType<unknown> ? K : never }[keyof F];
 
 /** The object type of a record's fields; optional fields may be left out. */
-export type RecordOf<F extends Fields> = { [K in Exclude<keyof F, OptionalKeys<F>>]: Infer<F[K]> } & { [K in OptionalKeys<F>]?: Infer<F[K]> | undefined } extends infer R
+export type RecordOf<F extends Fields> = { [K in Exclude<keyof F, OptionalKeys<F>>]: Infer<F[K]> } & {
+  [K in OptionalKeys<F>]?: Infer<F[K]> | undefined;
+} extends infer R
   ? { [K in keyof R]: R[K] }
   : never;
 
-function scalar<T>(type: Extract<Schema, { readonly type: 'i32' | 'f64' | 'int' | 'bigint' | 'boolean' | 'string' | 'bytes' | 'timestamp' }>['type']): Type<T> {
+function scalar<T>(
+  type: Extract<
+    Schema,
+    { readonly type: 'i32' | 'f64' | 'int' | 'bigint' | 'boolean' | 'string' | 'bytes' | 'timestamp' }
+  >['type'],
+): Type<T> {
   return typeOf({ type });
 }
 
@@ -85,7 +92,8 @@ function enumOf(...given: readonly unknown[]): Type<string> {
   const values = given.length === 1 && Array.isArray(given[0]) ? (given[0] as readonly unknown[]) : given;
   if (values.length === 0) throw invalid('t.enum needs at least one value.');
   const names = values.map((value) => {
-    if (typeof value !== 'string') throw invalid(`The values of t.enum are strings, but one is ${describeValue(value)}. Write t.enum('a', 'b').`);
+    if (typeof value !== 'string')
+      throw invalid(`The values of t.enum are strings, but one is ${describeValue(value)}. Write t.enum('a', 'b').`);
     return value;
   });
   const twice = names.find((value, i) => names.indexOf(value) !== i);
@@ -139,7 +147,8 @@ export function record<F extends Fields>(fields: F): Type<RecordOf<F>> {
     throw invalid(`t.record takes an object of types, but got ${describeValue(fields)}. Write t.record({ user: t.string }).`);
   }
   const schemas = Object.entries(fields).map(([name, type]): FieldSchema => {
-    if (name === '__proto__' || name === '') throw invalid(`A field of t.record cannot be called ${JSON.stringify(name)}. Choose another name.`);
+    if (name === '__proto__' || name === '')
+      throw invalid(`A field of t.record cannot be called ${JSON.stringify(name)}. Choose another name.`);
     const { schema } = asType(type, `field '${name}' of t.record`);
     return 'default' in type ? { name, schema, default: (type as DefaultType<unknown>).default } : { name, schema };
   });
@@ -153,12 +162,18 @@ export function schemaOf(type: Type<unknown> | AnyType<unknown>, where: string):
 
 /** Is it a type, as `t` makes them? */
 export function isType(value: unknown): value is Type<unknown> {
-  return typeof value === 'object' && value !== null && 'schema' in value && typeof (value.schema as Schema | null)?.type === 'string';
+  return (
+    typeof value === 'object' && value !== null && 'schema' in value && typeof (value.schema as Schema | null)?.type === 'string'
+  );
 }
 
 function asType<T>(value: Type<T>, where: string): Type<T> {
-  if ((value as unknown) === ANY) throw invalid(`${where[0].toUpperCase()}${where.slice(1)} cannot be t.any(): it has no layout. Only whole records and state values can.`);
-  if (!isType(value)) throw invalid(`${where[0].toUpperCase()}${where.slice(1)} needs a type such as t.string, but got ${describeValue(value)}.`);
+  if ((value as unknown) === ANY)
+    throw invalid(
+      `${where[0].toUpperCase()}${where.slice(1)} cannot be t.any(): it has no layout. Only whole records and state values can.`,
+    );
+  if (!isType(value))
+    throw invalid(`${where[0].toUpperCase()}${where.slice(1)} needs a type such as t.string, but got ${describeValue(value)}.`);
   return value;
 }
 

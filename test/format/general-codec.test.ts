@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isTidemarkError, type TidemarkError } from '../../src/format/errors.ts';
 import { createGeneralCodec } from '../../src/format/general-codec.ts';
@@ -18,14 +18,18 @@ const anyValue = fc.letrec<{ value: unknown }>((tie) => ({
     anyBigInt,
     fc.boolean(),
     fc.constantFrom(null, undefined),
-    fc.date({ noInvalidDate: false }),
+    // Invalid dates have a test of their own: isDeepStrictEqual holds that they differ from themselves.
+    fc.date({ noInvalidDate: true }),
     fc.uint8Array({ maxLength: 90 }),
     fc.float64Array({ maxLength: 5 }),
     fc.int16Array({ maxLength: 5 }),
     fc.bigInt64Array({ maxLength: 3 }),
     fc.uint8Array({ maxLength: 5 }).map((bytes) => bytes.buffer),
     fc.array(tie('value'), { maxLength: 5 }),
-    fc.dictionary(fc.oneof(fc.constantFrom('a', 'b', 'c', '__proto__', 'constructor', '0'), anyString), tie('value'), { maxKeys: 5, noNullPrototype: true }),
+    fc.dictionary(fc.oneof(fc.constantFrom('a', 'b', 'c', '__proto__', 'constructor', '0'), anyString), tie('value'), {
+      maxKeys: 5,
+      noNullPrototype: true,
+    }),
     fc.array(fc.tuple(tie('value'), tie('value')), { maxLength: 3 }).map((entries) => new Map(entries)),
     fc.array(tie('value'), { maxLength: 3 }).map((items) => new Set(items)),
   ),
@@ -56,7 +60,7 @@ describe('general codec', () => {
         expect(length % 8).toBe(0);
         expect(isDeepStrictEqual(codec.decode(space, 8), value)).toBe(true);
       }),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     );
   });
 
@@ -74,7 +78,12 @@ describe('general codec', () => {
 
   it('objects of one shape come back right also after their constructor was compiled', () => {
     const codec = createGeneralCodec();
-    const shapes = [(n: number) => ({ user: `u${n}`, ms: n }), (n: number) => ({ ms: n, user: `u${n}` }), (n: number) => JSON.parse(`{"__proto__":${n},"toString":1}`) as object, () => ({})];
+    const shapes = [
+      (n: number) => ({ user: `u${n}`, ms: n }),
+      (n: number) => ({ ms: n, user: `u${n}` }),
+      (n: number) => JSON.parse(`{"__proto__":${n},"toString":1}`) as object,
+      () => ({}),
+    ];
     for (let i = 0; i < 400; i++) {
       const value = shapes[i % shapes.length](i);
       codec.encode(value, space, 0, space.byteLength);
@@ -82,6 +91,12 @@ describe('general codec', () => {
       expect(Object.keys(codec.decode(space, 0) as object)).toStrictEqual(Object.keys(value));
     }
     expect(({} as { x?: unknown }).x).toBeUndefined();
+  });
+
+  it('an invalid date stays one', () => {
+    const codec = createGeneralCodec();
+    codec.encode({ at: new Date(Number.NaN) }, space, 0, space.byteLength);
+    expect((codec.decode(space, 0) as { at: Date }).at.getTime()).toBeNaN();
   });
 
   it('objects with thousands of different names work, one after another', () => {
@@ -105,7 +120,21 @@ describe('general codec', () => {
     expect(codec.encode(value, space, 0, needed)).toBe(needed);
   });
 
-  it.each([[() => 1], [Symbol('x')], [new (class Visit {})()], [[{ f() {} }]], [/x/], [new Error('x')], [Promise.resolve()], [new WeakMap()], [Object.create({ inherited: 1 })]])('%o is refused, not changed in silence', (value) => {
+  it.each([
+    [() => 1],
+    [Symbol('x')],
+    [
+      new (class Visit {
+        user = 'ann';
+      })(),
+    ],
+    [[{ f() {} }]],
+    [/x/],
+    [new Error('x')],
+    [Promise.resolve()],
+    [new WeakMap()],
+    [Object.create({ inherited: 1 })],
+  ])('%o is refused, not changed in silence', (value) => {
     const error = errorOf(() => createGeneralCodec().encode(value, space, 0, space.byteLength));
     expect(error.code).toBe('ERR_INVALID_ARG');
     expect(error.message).toContain('cannot be encoded');
@@ -122,7 +151,13 @@ describe('general codec', () => {
 
   it('damaged bytes give a typed error or another value, never a crash or a large allocation', () => {
     const reader = new TaggedReader();
-    const bytes = row({ user: 'ann', list: [1, 2.5, 'é'.repeat(200)], map: new Map([[1n, new Date(0)]]), big: 'ā'.repeat(40), view: new Float32Array(3) });
+    const bytes = row({
+      user: 'ann',
+      list: [1, 2.5, 'é'.repeat(200)],
+      map: new Map([[1n, new Date(0)]]),
+      big: 'ā'.repeat(40),
+      view: new Float32Array(3),
+    });
     const memory = Memory.local(bytes.length);
     const length = bytes.readUInt32LE(0);
     for (let at = 4; at < 4 + length; at++) {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KeyRef } from '../../src/format/codec.ts';
 import { isTidemarkError, type TidemarkError } from '../../src/format/errors.ts';
@@ -38,7 +38,10 @@ function errorOf(action: () => unknown): TidemarkError {
   throw new Error('no error was thrown');
 }
 
-const optionalKeySchema = fc.oneof({ weight: 3, arbitrary: keySchema }, { weight: 1, arbitrary: keySchema.map((of): Schema => ({ type: 'optional', of })) });
+const optionalKeySchema = fc.oneof(
+  { weight: 3, arbitrary: keySchema },
+  { weight: 1, arbitrary: keySchema.map((of): Schema => ({ type: 'optional', of })) },
+);
 const keyParts = fc.array(optionalKeySchema, { minLength: 1, maxLength: 4 });
 const partsAndKeys = keyParts.chain((schemas) => {
   const key = fc.tuple(...schemas.map(valueOf)).map((values) => (values.length === 1 ? values[0] : values));
@@ -51,12 +54,21 @@ describe('typed keys', () => {
       fc.property(partsAndKeys, fc.integer({ min: 0, max: 3 }), ([schemas, key], moreFields) => {
         const values = schemas.length === 1 ? [key] : (key as unknown[]);
         const fields = schemas.map((schema, i) => ({ name: `k${i}`, schema }));
-        const others = Array.from({ length: moreFields }, (_, i) => ({ name: `other${i}`, schema: { type: i === 1 ? 'i32' : 'string' } as Schema }));
+        const others = Array.from({ length: moreFields }, (_, i) => ({
+          name: `other${i}`,
+          schema: { type: i === 1 ? 'i32' : 'string' } as Schema,
+        }));
         const schema: Schema = { type: 'record', fields: [...others, ...fields] };
-        const row = Object.fromEntries([...others.map((field, i) => [field.name, i === 1 ? 5 : 'text']), ...fields.map((field, i) => [field.name, values[i]])]);
+        const row = Object.fromEntries([
+          ...others.map((field, i) => [field.name, i === 1 ? 5 : 'text']),
+          ...fields.map((field, i) => [field.name, values[i]]),
+        ]);
         expect(createRowCodec(schema).encode(row, space, 128, space.byteLength)).toBeGreaterThan(0);
         const ref = new KeyRef(space);
-        const rowKey = createRowKey(schema, fields.map((field) => field.name));
+        const rowKey = createRowKey(
+          schema,
+          fields.map((field) => field.name),
+        );
         rowKey.locate(space, 128, ref);
         expect(bytesOf(ref)).toBe(encodeKey(schemas, key));
         if (rowKey.wordCount > 0) {
@@ -64,7 +76,7 @@ describe('typed keys', () => {
           expect(ref.at).toBe(128 + rowKey.fixedOffset);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -78,7 +90,7 @@ describe('typed keys', () => {
         elsewhere.u8.set(ref.memory.u8.subarray(ref.at, ref.at + ref.length), 4);
         expect(isDeepStrictEqual(codec.decode(elsewhere, 4, ref.length), key)).toBe(true);
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -87,7 +99,7 @@ describe('typed keys', () => {
       fc.property(partsAndKeys, ([schemas, first, second]) => {
         expect(encodeKey(schemas, first) === encodeKey(schemas, second)).toBe(isDeepStrictEqual(first, second));
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -152,10 +164,13 @@ const anyKey = fc.letrec<{ key: unknown }>((tie) => ({
     anyBigInt,
     fc.boolean(),
     fc.constantFrom(null, undefined),
-    fc.date({ noInvalidDate: false }),
+    fc.date({ noInvalidDate: true }),
     fc.uint8Array({ maxLength: 20 }),
     fc.array(tie('key'), { maxLength: 4 }),
-    fc.dictionary(fc.oneof(fc.string({ maxLength: 3 }), fc.constantFrom('__proto__', 'constructor')), tie('key'), { maxKeys: 4, noNullPrototype: true }),
+    fc.dictionary(fc.oneof(fc.string({ maxLength: 3 }), fc.constantFrom('__proto__', 'constructor')), tie('key'), {
+      maxKeys: 4,
+      noNullPrototype: true,
+    }),
   ),
 })).key;
 
@@ -183,15 +198,69 @@ describe('untyped keys', () => {
   });
 
   it('values that look alike are different keys', () => {
-    const keys = ['1', 1, 1n, true, [1], ['1'], '', 0, -0, 0n, false, null, undefined, [], {}, [null], [undefined], [[]], { a: 1 }, { a: undefined }, new Date(1), new Uint8Array(0), new Uint8Array([1]), '\ud800', '\ufffd', 'é', 'e\u0301', Number.NaN, 'NaN', 2 ** 31, 2 ** 32, String(2 ** 31)];
+    const keys = [
+      new Date(Number.NaN),
+      '1',
+      1,
+      1n,
+      true,
+      [1],
+      ['1'],
+      '',
+      0,
+      -0,
+      0n,
+      false,
+      null,
+      undefined,
+      [],
+      {},
+      [null],
+      [undefined],
+      [[]],
+      { a: 1 },
+      { a: undefined },
+      new Date(1),
+      new Uint8Array(0),
+      new Uint8Array([1]),
+      '\ud800',
+      '\ufffd',
+      'é',
+      'e\u0301',
+      Number.NaN,
+      'NaN',
+      2 ** 31,
+      2 ** 32,
+      String(2 ** 31),
+    ];
     expect(new Set(keys.map((key) => encodeKey(null, key))).size).toBe(keys.length);
+  });
+
+  it('all invalid dates are one key, and come back as one', () => {
+    expect(encodeKey(null, new Date(Number.NaN))).toBe(encodeKey(null, new Date('no date')));
+    const ref = new KeyRef(space);
+    const codec = createKeyCodec(null);
+    codec.encode(new Date(Number.NaN), ref);
+    expect((codec.decode(ref.memory, ref.at, ref.length) as Date).getTime()).toBeNaN();
   });
 
   it('the order of properties does not matter', () => {
     expect(encodeKey(null, { a: 1, b: { d: 2, c: 3 } })).toBe(encodeKey(null, { b: { c: 3, d: 2 }, a: 1 }));
   });
 
-  it.each([[() => 1], [Symbol('x')], [new Map()], [{ [Symbol('x')]: 1 }], [new (class Visit {})()], [[new Set()]], [new Float64Array(1)]])('%o cannot be a key', (key) => {
+  it.each([
+    [() => 1],
+    [Symbol('x')],
+    [new Map()],
+    [{ [Symbol('x')]: 1 }],
+    [
+      new (class Visit {
+        user = 'ann';
+      })(),
+    ],
+    [[new Set()]],
+    [new Float64Array(1)],
+  ])('%o cannot be a key', (key) => {
     const error = errorOf(() => encodeKey(null, key));
     expect(error.code).toBe('ERR_INVALID_ARG');
     expect(error.message).toContain('Keys are strings, numbers');

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isTidemarkError, type TidemarkError } from '../../src/format/errors.ts';
 import { Memory } from '../../src/format/memory.ts';
@@ -45,7 +45,7 @@ describe('row codec', () => {
         if (codec.fixedSize !== 0) expect(length).toBe(codec.fixedSize);
         expect(isDeepStrictEqual(codec.decode(memory, 64), value)).toBe(true);
       }),
-      { numRuns: 200 },
+      { numRuns: 120 },
     );
   });
 
@@ -54,7 +54,7 @@ describe('row codec', () => {
       fc.property(schemaAndValue, ({ schema, value }) => {
         expect(encodeInto(schema, value, 0xff, 8).equals(encodeInto(schema, value, 0, 4096))).toBe(true);
       }),
-      { numRuns: 200 },
+      { numRuns: 120 },
     );
   });
 
@@ -106,7 +106,7 @@ describe('row codec', () => {
           }
         },
       ),
-      { numRuns: 100 },
+      { numRuns: 40 },
     );
   });
 
@@ -123,7 +123,13 @@ describe('row codec', () => {
   });
 
   it('lays rows out as its header says', () => {
-    const schema = t.record({ flag: t.boolean, user: t.string, ms: t.i32, at: t.timestamp, note: t.optional(t.enum('x', 'y')) }).schema;
+    const schema = t.record({
+      flag: t.boolean,
+      user: t.string,
+      ms: t.i32,
+      at: t.timestamp,
+      note: t.optional(t.enum('x', 'y')),
+    }).schema;
     const row = encodeInto(schema, { flag: true, user: 'añ', ms: -2, at: 1.5, note: 'y' }, 0xff);
     expect(row.toString('hex').match(/.{16}/g)).toStrictEqual([
       '2000000003000000', // user: item at 32, 3 bytes
@@ -155,7 +161,14 @@ describe('row codec', () => {
     [t.record({ b: t.i32 }), null, 'object'],
     [t.optional(t.i32), 'x', 'i32'],
   ])('a wrong value of %o is refused with the field, what is expected and what came', (type, value, expected) => {
-    const error = errorOf(() => createRowCodec(t.record({ outer: t.record({ field: type }) }).schema).encode({ outer: { field: value } }, Memory.local(1024), 0, 1024));
+    const error = errorOf(() =>
+      createRowCodec(t.record({ outer: t.record({ field: type }) }).schema).encode(
+        { outer: { field: value } },
+        Memory.local(1024),
+        0,
+        1024,
+      ),
+    );
     expect(error.code).toBe('ERR_INVALID_ARG');
     expect(error.message).toContain("Field 'outer.field'");
     expect(error.message).toContain(expected);
@@ -179,7 +192,9 @@ describe('row codec', () => {
     const memory = Memory.local(MAX_ROW_BYTES + 64);
     expect(codec.encode(new Uint8Array(MAX_ROW_BYTES - 8), memory, 0, memory.byteLength)).toBe(MAX_ROW_BYTES);
     expect(codec.encode(new Uint8Array(MAX_ROW_BYTES), memory, 0, 1024)).toBe(-1);
-    expect(errorOf(() => codec.encode(new Uint8Array(MAX_ROW_BYTES), memory, 0, memory.byteLength)).code).toBe('ERR_RECORD_TOO_LARGE');
+    expect(errorOf(() => codec.encode(new Uint8Array(MAX_ROW_BYTES), memory, 0, memory.byteLength)).code).toBe(
+      'ERR_RECORD_TOO_LARGE',
+    );
   });
 });
 

@@ -11,6 +11,7 @@ import type {
   Source,
   SplitReader,
 } from '../../src/job/source.ts';
+import { digitCounts, writeDecimal } from '../../src/worker/connectors/generate/decimal.ts';
 import { Zipf } from '../../src/worker/connectors/generate/zipf.ts';
 import { createMalformedHandler } from '../../src/worker/connectors/malformed.ts';
 import { createSource, type RowSplitReader } from '../../src/worker/connectors/source-runtime.ts';
@@ -98,6 +99,24 @@ describe('generate', () => {
       ),
       { numRuns: 100 },
     );
+  });
+
+  it('numbers in labels are decimal, at every length', () => {
+    const powers = Array.from({ length: 16 }, (_, i) => 10 ** i);
+    const values = Float64Array.from([
+      0,
+      ...powers.flatMap((power) => [power - 1, power, power + 1, -power, 1 - power]),
+      2 ** 31,
+      2 ** 53 - 1,
+    ]);
+    const lengths = new Int32Array(values.length);
+    digitCounts(values, values.length, 3, lengths);
+    const bytes = Buffer.alloc(24);
+    values.forEach((value, i) => {
+      writeDecimal(bytes, 3, lengths[i], value);
+      // -0 is 0, as in every string.
+      expect(bytes.toString('latin1', 3, lengths[i])).toBe(String(value));
+    });
   });
 
   it('bounded: the splits together have every index once, in no more than 64 ranges', async () => {

@@ -81,13 +81,15 @@ export class CsvScanner {
     }
   }
 
-  /** Index of the quote that ends a field, and adds the field; -1 when it is not in the window. */
-  #closingQuote({ buffer, end, atEnd }: TextFile, from: number): number {
+  /**
+   * Adds the field and returns the index of the quote that ends it, -1 when that is not in the window. A quote that is the
+   * window's last byte may be the first of two: the caller asks for more bytes then.
+   */
+  #closingQuote({ buffer, end }: TextFile, from: number): number {
     let doubled = false;
     for (let at = from; ; at += 2) {
       at = buffer.indexOf(QUOTE, at);
       if (at < 0 || at >= end) return -1;
-      if (at + 1 === end && !atEnd) return -1;
       if (at + 1 === end || buffer[at + 1] !== QUOTE) {
         this.#add(from, doubled ? ~at : at);
         return at;

@@ -44,11 +44,10 @@ export function describeEdge(graph: JobGraph, plan: JobPlan, edge: EdgePlan): Ed
 function describeKey(node: KeyByNode, schema: Schema | null, input: Schema | null, combine: LocalCombine | null): { edgeKey: EdgeKey; keyCodec: KeyCodec } {
   if (node.key.kind === 'fields') {
     const { fields } = node.key;
-    if (schema?.type === 'record' && input?.type === 'record') {
-      const types = fields.map((name) => fieldSchema(input, name));
-      return { edgeKey: { kind: 'row', rowKey: createRowKey(schema, fields) }, keyCodec: createKeyCodec(types) };
-    }
-    const keyCodec = createKeyCodec(null);
+    // The type of a key is that of the records' fields, combined or not: state must not depend on how records travelled.
+    const types = input?.type === 'record' ? fields.map((name) => fieldSchema(input, name)) : null;
+    const keyCodec = createKeyCodec(types);
+    if (schema?.type === 'record' && types !== null) return { edgeKey: { kind: 'row', rowKey: createRowKey(schema, fields) }, keyCodec };
     const select = combine?.keyOf ?? selectFields(fields);
     return { edgeKey: { kind: 'function', select, codec: keyCodec }, keyCodec };
   }

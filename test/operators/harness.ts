@@ -35,14 +35,14 @@ const select = (fields: readonly string[]) => (value: unknown) => {
 export function keyedEdge(schema: Schema | null, selector: KeySelector, combine: LocalCombine | null = null): Edge {
   const travelling = combine === null ? schema : combine.partialSchema;
   const codec = travelling === null ? createGeneralCodec() : createRowCodec(travelling);
-  if (selector.kind === 'fields' && schema?.type === 'record' && travelling?.type === 'record') {
-    const types = selector.fields.map(
-      (name) => (schema.fields.find((field) => field.name === name) as { schema: Schema }).schema,
-    );
+  const types =
+    selector.kind === 'fields' && schema?.type === 'record' ? selector.fields.map((name) => schemaOf(schema, name)) : null;
+  const keyCodec = createKeyCodec(types);
+  if (selector.kind === 'fields' && types !== null && travelling?.type === 'record') {
     return {
       codec,
       rowKey: createRowKey(travelling, selector.fields),
-      keyCodec: createKeyCodec(types),
+      keyCodec,
       keyOf: select(selector.fields),
       selector,
       combine,
@@ -50,7 +50,11 @@ export function keyedEdge(schema: Schema | null, selector: KeySelector, combine:
   }
   const keyOf =
     combine?.keyOf ?? (selector.kind === 'fields' ? select(selector.fields) : (selector.select as (value: unknown) => unknown));
-  return { codec, rowKey: null, keyCodec: createKeyCodec(null), keyOf, selector, combine };
+  return { codec, rowKey: null, keyCodec, keyOf, selector, combine };
+}
+
+function schemaOf(schema: Extract<Schema, { type: 'record' }>, name: string): Schema {
+  return (schema.fields.find((field) => field.name === name) as { schema: Schema }).schema;
 }
 
 export interface Timed {
@@ -232,13 +236,13 @@ function loadInto(to: StateMap, from: StateMap, range: HashRange): void {
   }
 }
 
-/** Feeds all rows, in pieces of the given sizes and with room granted piece by piece. */
+/** Feeds all rows, in pieces of the given sizes; there is room for a third of a piece's results at a time, so that chains must stop early. */
 export function feed(opened: OpenedChain, rows: Rows, pieces: readonly number[] = [1 << 30]): void {
   let { from } = rows;
   let left = rows.count;
   for (let i = 0; left > 0; i++) {
     const piece = pieces[i % pieces.length];
-    opened.out.room = piece;
+    opened.out.room = Math.ceil(piece / 3);
     const taken = opened.chain.rows({ ...rows, from, count: left }, Math.min(piece, left));
     from = taken.next;
     left -= taken.frames;

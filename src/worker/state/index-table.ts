@@ -27,7 +27,7 @@ import { hashKey } from '../../format/hash.ts';
 import type { Memory } from '../../format/memory.ts';
 import { INDEX_COUNT, INDEX_MASK, INDEX_MODE, MAX_SLOTS, NEXT_MASK, SEED0, SEED1, SPLIT } from './control-layout.ts';
 import { keyedHash } from './index-hash.ts';
-import { HASH, keyLengthOf, keyWordOf, META, wordOf } from './record-layout.ts';
+import { HASH, keyEquals, keyLengthOf, keyWordOf, META, wordOf } from './record-layout.ts';
 
 export const GIVEN = 0;
 export const WHOLE_KEY = 1;
@@ -94,6 +94,20 @@ export class IndexTable {
     const { i32 } = this.memory;
     const meta = i32[address * 2 + META];
     return this.hashOf(i32[address * 2 + HASH], this.memory, keyWordOf(address, meta) * 4, keyLengthOf(meta));
+  }
+
+  /**
+   * Slot of a key, or the empty slot where it belongs. Runs once per record.
+   *
+   * @param words  where the key lies, from `word` on, padded with zero bytes to a multiple of 4
+   */
+  search(hash: number, words: Int32Array, word: number, length: number): number {
+    const { slots } = this;
+    const log = this.memory.i32;
+    for (let at = this.home(hash) * 2; ; at += 2) {
+      const address = slots[at + 1];
+      if (address === 0 || (slots[at] === hash && keyEquals(log, address, words, word, length))) return at >>> 1;
+    }
   }
 
   /** Slot whose entry is exactly this record, or -1. */

@@ -34,7 +34,7 @@ import { TidemarkError } from '../../format/errors.ts';
 import { Memory } from '../../format/memory.ts';
 import { StateCleaner } from './cleaner.ts';
 import { COMPLETED, CURRENT_EPOCH, IN_USE, INDEX_MASK, INDEX_MODE, LIVE_UNITS, NEXT_MASK, SEARCH_WANTED, SIZE } from './control-layout.ts';
-import { GIVEN } from './index-table.ts';
+import { GIVEN, type IndexTable } from './index-table.ts';
 import {
   copyUnits,
   DEAD,
@@ -43,7 +43,6 @@ import {
   headUnits,
   isTombstoneMeta,
   KEY,
-  keyEquals,
   keyLengthOf,
   keyWordOf,
   MAX_KEY_BYTES,
@@ -100,6 +99,7 @@ class LogStateMap implements StateMap {
   readonly #label: string;
   readonly #ctl: Int32Array;
   readonly #log: Int32Array;
+  readonly #index: IndexTable;
   readonly #slots: Int32Array;
   /** What touching memory read: written so that the reads are not optimised away. */
   #touched = 0;
@@ -113,7 +113,8 @@ class LogStateMap implements StateMap {
     this.memory = this.#map.memory;
     this.#ctl = this.#map.ctl;
     this.#log = this.#map.log;
-    this.#slots = this.#map.index.slots;
+    this.#index = this.#map.index;
+    this.#slots = this.#index.slots;
   }
 
   get size(): number {
@@ -137,19 +138,22 @@ class LogStateMap implements StateMap {
   }
 
   find(hash: number, from: Memory, at: number, length: number): number {
-    const address = this.#slots[this.#search(this.#indexHash(hash, from, at, length), from.i32, wordOf(at), length) * 2 + 1];
+    const slot = this.#index.search(this.#indexHash(hash, from, at, length), from.i32, wordOf(at), length);
+    const address = this.#slots[slot * 2 + 1];
     return address !== 0 && isTombstoneMeta(this.#log[address * 2 + META]) ? 0 : address;
   }
 
   upsert(hash: number, from: Memory, at: number, length: number, valueLength: number): number {
+    const log = this.#log;
     const indexHash = this.#indexHash(hash, from, at, length);
-    const slot = this.#search(indexHash, from.i32, wordOf(at), length);
-    const found = this.#slots[slot * 2 + 1];
-    const address = found === 0 ? this.#insert(slot, indexHash, hash, from, at, length, valueLength) : this.#update(slot, found, valueLength);
-    if (address !== 0) return address;
-    // There was no room in the open segment, or no good slot. Both change what was found, so begin anew.
-    this.#makeRoom(slot, indexHash, recordUnits(length, valueLength));
-    return this.upsert(hash, from, at, length, valueLength);
+    const slot = this.#index.search(indexHash, from.i32, wordOf(at), length);
+    const address = this.#slots[slot * 2 + 1];
+    const isMutable = address !== 0 && log[address * 2 + EPOCH] === this.#ctl[CURRENT_EPOCH];
+    if (isMutable && log[address * 2 + META] === metaOf(length, valueLength) && valueLength <= MAX_SHORT_VALUE_BYTES) {
+      this.created = false;
+      return address;
+    }
+    return this.#write(slot, indexHash, address, hash, from, at, length, valueLength);
   }
 
   isMutable(address: number, valueLength: number): boolean {
@@ -157,7 +161,7 @@ class LogStateMap implements StateMap {
   }
 
   delete(hash: number, from: Memory, at: number, length: number): boolean {
-    const slot = this.#search(this.#indexHash(hash, from, at, length), from.i32, wordOf(at), length);
+    const slot = this.#index.search(this.#indexHash(hash, from, at, length), from.i32, wordOf(at), length);
     const address = this.#slots[slot * 2 + 1];
     if (address === 0 || isTombstoneMeta(this.#log[address * 2 + META])) return false;
     if (this.#bury(slot, address)) return true;
@@ -188,7 +192,7 @@ class LogStateMap implements StateMap {
   prefetch(hashes: Uint32Array, count: number): number {
     const log = this.#log;
     const slots = this.#slots;
-    const { index } = this.#map;
+    const index = this.#index;
     let touched = 0;
     for (let i = 0; i < count; i++) touched ^= slots[index.home(hashes[i] | 0) * 2];
     for (let i = 0; i < count; i++) {
@@ -202,7 +206,7 @@ class LogStateMap implements StateMap {
 
   upsertWords(hashes: Uint32Array, keys: Uint32Array, words: 1 | 2, count: number, valueLength: number, addresses: Uint32Array): void {
     const ctl = this.#ctl;
-    const { index } = this.#map;
+    const index = this.#index;
     const key = this.#key;
     for (let from = 0; from < count; from += BATCH) {
       const to = Math.min(from + BATCH, count);
@@ -244,7 +248,7 @@ class LogStateMap implements StateMap {
   }
 
   clean(budgetMs: number): boolean {
-    const { index } = this.#map;
+    const index = this.#index;
     const deadlineMs = performance.now() + budgetMs;
     while (index.growing) {
       index.grow(HOMES_PER_BATCH);
@@ -273,7 +277,8 @@ class LogStateMap implements StateMap {
   load(hash: number, from: Memory, keyAt: number, keyLength: number, valueFrom: Memory, valueAt: number, valueLength: number): void {
     const ctl = this.#ctl;
     const log = this.#log;
-    const { index, segments, cleanTail } = this.#map;
+    const index = this.#index;
+    const { segments, cleanTail } = this.#map;
     checkLengths(keyLength, valueLength, this.#label);
     const units = recordUnits(keyLength, valueLength);
     const epoch = ctl[CURRENT_EPOCH] - 1;
@@ -300,23 +305,24 @@ class LogStateMap implements StateMap {
   }
 
   #indexHash(hash: number, from: Memory, at: number, length: number): number {
-    return this.#ctl[INDEX_MODE] === GIVEN ? hash | 0 : this.#map.index.hashOf(hash, from, at, length);
+    return this.#ctl[INDEX_MODE] === GIVEN ? hash | 0 : this.#index.hashOf(hash, from, at, length);
   }
 
-  /** Slot of a key, or the empty slot where it belongs. */
-  #search(indexHash: number, words: Int32Array, word: number, length: number): number {
-    const slots = this.#slots;
-    const log = this.#log;
-    for (let slot = this.#map.index.home(indexHash); ; slot++) {
-      const address = slots[slot * 2 + 1];
-      if (address === 0 || (slots[slot * 2] === indexHash && keyEquals(log, address, words, word, length))) return slot;
-    }
+  /** What `upsert` does when the newest version of the key, at `found` if there is one, cannot be written as it is. */
+  #write(slot: number, indexHash: number, found: number, hash: number, from: Memory, at: number, length: number, valueLength: number): number {
+    const address = found === 0 ? this.#insert(slot, indexHash, hash, from, at, length, valueLength) : this.#update(slot, found, valueLength);
+    if (address !== 0) return address;
+    // There was no room in the open segment, or no good slot. Making some changes what was found, so begin anew.
+    if (found === 0 && this.#index.isFlooded(indexHash, slot)) this.#index.rekey();
+    else this.#openTail(recordUnits(length, valueLength));
+    return this.upsert(hash, from, at, length, valueLength);
   }
 
   /** Adds a key that is absent. Returns 0, having changed nothing, when there is no room or the slot is too far from its home. */
   #insert(slot: number, indexHash: number, hash: number, from: Memory, at: number, length: number, valueLength: number): number {
     const log = this.#log;
-    const { index, tail } = this.#map;
+    const index = this.#index;
+    const { tail } = this.#map;
     checkLengths(length, valueLength, this.#label);
     if (index.isFlooded(indexHash, slot)) return 0;
     const units = recordUnits(length, valueLength);
@@ -401,7 +407,7 @@ class LogStateMap implements StateMap {
   /** Deletes the newest version of a key. False, having changed nothing, when there is no room for a tombstone. */
   #bury(slot: number, address: number): boolean {
     const log = this.#log;
-    const { segments, index, tail } = this.#map;
+    const { segments, tail } = this.#map;
     const word = address * 2;
     const meta = log[word + META];
     const units = unitsOf(log, address);
@@ -422,7 +428,7 @@ class LogStateMap implements StateMap {
       segments.noteTombstone(address);
     } else {
       // No epoch that has ended knows this key.
-      index.remove(slot);
+      this.#index.remove(slot);
       Atomics.store(log, word + SUPERSEDED, DEAD);
       segments.bury(address, units);
     }
@@ -433,12 +439,6 @@ class LogStateMap implements StateMap {
   #count(units: number, sign: 1 | -1): void {
     this.#ctl[SIZE] += sign;
     this.#ctl[LIVE_UNITS] += sign * units;
-  }
-
-  #makeRoom(slot: number, indexHash: number, units: number): void {
-    const { index } = this.#map;
-    if (this.#slots[slot * 2 + 1] === 0 && index.isFlooded(indexHash, slot)) index.rekey();
-    else this.#openTail(units);
   }
 
   /** Opens a segment with room for `units` units, emptying others if there is none. */

@@ -6,10 +6,11 @@
  * <state.checkpoints.dir>/<former job-id>/   locked as well while `--resume` goes on from it: its owner must be gone
  * ```
  */
-import { accessSync, constants, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { TidemarkError } from '../format/errors.ts';
 import type { Manifest } from '../format/manifest.ts';
+import { ensureDirectory } from '../snapshot/files.ts';
 import { realFs } from '../snapshot/fs-port.ts';
 import { collectGarbage } from '../snapshot/gc.ts';
 import { isJobId, jobDirectory, tablePath } from '../snapshot/paths.ts';
@@ -207,12 +208,13 @@ async function removeEmpty(base: string, ownJobId: string): Promise<void> {
 /** Names the problem before the job starts, rather than at its first checkpoint. */
 function requireWritableDirectory(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    // Not mkdir with `recursive`: Node 20 goes round for ever where a directory cannot be made, as below /proc.
+    ensureDirectory(realFs, path);
     if (!statSync(path).isDirectory()) throw Object.assign(new Error('it is not a directory'), { code: 'ENOTDIR' });
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const why = code === 'EEXIST' || code === 'ENOTDIR' ? 'it, or a part of its path, is a file' : code === 'EACCES' ? 'permission denied' : code === 'EROFS' ? 'the file system is read-only' : (error as Error).message;
+    const { code } = (error instanceof TidemarkError ? error.cause : error) as NodeJS.ErrnoException;
+    const why = code === 'EEXIST' || code === 'ENOTDIR' ? 'it, or a part of its path, is a file' : code === 'EACCES' ? 'permission denied' : code === 'EROFS' ? 'the file system is read-only' : (error as Error).message.replace(/\.$/, '');
     throw new TidemarkError('ERR_CHECKPOINT_DIR', `The checkpoint directory ${path} cannot be used: ${why}. Set execution.checkpointing.dir to a directory that this process may write.`, {
       cause: error,
       facts: { path, errno: code ?? null },

@@ -6,6 +6,7 @@ import { encodeError } from '../format/errors.ts';
 import type { JobGraph } from '../job/graph.ts';
 import { loadJob } from '../job/load.ts';
 import type { JobHandle, StartOptions } from './handle.ts';
+import { guardAgainstOrphaning } from './orphan-guard.ts';
 import type { FromRuntime, RuntimeCall, ToRuntime } from './process-messages.ts';
 import { resolveRunConfig } from './run-config.ts';
 
@@ -20,6 +21,8 @@ export function serveRuntime(loadEngine: () => Promise<{ readonly startJob: Star
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
   // Not exit(): that waits for threads, and one of them may hang. Whatever is half done, a crash must be able to leave behind.
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+
+  guardAgainstOrphaning();
 
   const engine = loadEngine();
   // Reported when the job is started; until then it is nobody's unhandled rejection.

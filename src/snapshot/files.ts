@@ -92,14 +92,19 @@ export function syncDirectory(fs: FsPort, path: string): void {
  * @returns true when it was made, false when it was there
  */
 export function ensureDirectory(fs: FsPort, path: string): boolean {
+  return makeWithParents(fs, path, true);
+}
+
+/** @param mayMakeParent  false once the parent is there: a directory that still cannot be made (below /proc) is an error then */
+function makeWithParents(fs: FsPort, path: string, mayMakeParent: boolean): boolean {
   try {
     fs.makeDirectory(path);
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false;
     const parent = dirname(path);
-    if (errnoOf(error) !== 'ENOENT' || parent === path) throw fileError('make directory', path, error);
-    ensureDirectory(fs, parent);
-    return ensureDirectory(fs, path);
+    if (errnoOf(error) !== 'ENOENT' || parent === path || !mayMakeParent) throw fileError('make directory', path, error);
+    makeWithParents(fs, parent, true);
+    return makeWithParents(fs, path, false);
   }
   syncDirectory(fs, dirname(path));
   return true;

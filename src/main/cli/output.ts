@@ -1,6 +1,9 @@
 /** How commands speak: results to standard output, everything for people about the run of a job to standard error. */
+import { fileURLToPath } from 'node:url';
 import { encodeError, ERROR_CODES, type ErrorCode, isTidemarkError } from '../../format/errors.ts';
 import { type Paint, painter } from '../terminal.ts';
+
+const NOT_THE_USERS = ['node:internal', '/node_modules/', fileURLToPath(new URL('../..', import.meta.url))];
 
 export const paintErr: Paint = painter(process.stderr.isTTY);
 export const paintOut: Paint = painter(process.stdout.isTTY);
@@ -28,14 +31,14 @@ export function errorDocument(error: unknown): { code: string; message: string; 
 export function describeError(error: unknown, paint: Paint): string {
   const message = error instanceof Error ? error.message : String(error);
   const lines = [`${paint('red', codeOf(error))}: ${message}`];
-  if (!isTidemarkError(error) && error instanceof Error && error.stack !== undefined)
-    lines.push(paint('dim', framesOf(error.stack)));
+  // An error that is not one of ours is our bug, and wants its whole stack.
+  if (!isTidemarkError(error) && error instanceof Error) lines.push(...framesOf(error).map((frame) => paint('dim', frame)));
   for (let cause = (error as Error).cause, depth = 0; cause instanceof Error && depth < 4; cause = cause.cause, depth++) {
     // A message often quotes its cause: then only the stack is news.
     if (!message.includes(cause.message)) lines.push(`caused by ${cause.name}: ${cause.message}`);
-    if (!isTidemarkError(cause) && cause.stack !== undefined) lines.push(paint('dim', framesOf(cause.stack)));
+    if (!isTidemarkError(cause)) lines.push(...userFrames(cause).map((frame) => paint('dim', frame)));
   }
-  return lines.filter((line) => line !== '').join('\n');
+  return lines.join('\n');
 }
 
 export function exitCodeOf(error: unknown): number {
@@ -46,7 +49,13 @@ function codeOf(error: unknown): ErrorCode {
   return isTidemarkError(error) ? error.code : 'ERR_INTERNAL';
 }
 
-function framesOf(stack: string): string {
-  const frames = stack.split('\n').filter((line) => /^\s+at /.test(line) && !line.includes('node:internal'));
-  return frames.slice(0, 6).join('\n');
+function framesOf({ stack = '' }: Error): string[] {
+  return stack.split('\n').filter((line) => /^\s+at /.test(line));
+}
+
+/** The first frames in user code: where to look. Ours and Node's say nothing to the reader. */
+function userFrames(error: Error): string[] {
+  return framesOf(error)
+    .filter((line) => !NOT_THE_USERS.some((part) => line.includes(part)))
+    .slice(0, 6);
 }

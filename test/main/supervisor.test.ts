@@ -174,14 +174,20 @@ describe('crashes', () => {
     run.child.kill('SIGKILL');
   });
 
-  test('supervisor: when it is killed itself, the runtime process ends too', async () => {
+  test.each([
+    ['runs', ['forever']],
+    ['stands still', ['run', '900', 'hang']],
+  ])('supervisor: when it is killed itself, a runtime process that %s ends too', async (_, script) => {
     const pidFile = join(root, 'pid');
-    const run = start(['run', JOB, 'pid', pidFile, 'forever']);
+    const run = start(['run', JOB, 'pid', pidFile, ...script]);
     const pid = Number(await fileAppears(pidFile));
     expect(isAlive(pid)).toBe(true);
+    if (script.includes('hang')) await sleep(1_500);
     run.child.kill('SIGKILL');
-    for (const deadline = Date.now() + 2_000; isAlive(pid) && Date.now() < deadline; ) await sleep(5);
-    expect(isAlive(pid)).toBe(false);
+    for (const deadline = Date.now() + 5_000; isAlive(pid) && Date.now() < deadline; ) await sleep(5);
+    const survived = isAlive(pid);
+    if (survived) process.kill(pid, 'SIGKILL');
+    expect(survived).toBe(false);
   });
 
   test.each([

@@ -158,7 +158,7 @@ describe('general codec', () => {
       big: 'ā'.repeat(40),
       view: new Float32Array(3),
     });
-    const memory = Memory.local(bytes.length);
+    const memory = Memory.local(bytes.length + 8);
     const length = bytes.readUInt32LE(0);
     for (let at = 4; at < 4 + length; at++) {
       for (const damage of [0, 0xff, 0x0c, 0x0e, 0x80, bytes[at] ^ 1]) {
@@ -172,6 +172,7 @@ describe('general codec', () => {
       }
     }
     memory.u8.set(bytes);
+    expect(errorOf(() => reader.read(memory, 4, length + 1)).message).toContain('before its length');
     for (let cut = 0; cut < length; cut++) expect(errorOf(() => reader.read(memory, 4, cut)).code).toBe('ERR_TABLE_CORRUPT');
   });
 });

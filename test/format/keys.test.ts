@@ -103,6 +103,45 @@ describe('typed keys', () => {
     );
   });
 
+  it('a codec and a row key that were used before give the same bytes as new ones', () => {
+    const schema = t.record({ a: t.string, b: t.string, n: t.optional(t.i32) }).schema;
+    const parts = [t.string.schema, t.string.schema, t.optional(t.i32).schema];
+    const codec = createKeyCodec(parts);
+    const untyped = createKeyCodec(null);
+    const rowKey = createRowKey(schema, ['a', 'b', 'n']);
+    const ref = new KeyRef(space);
+    for (const key of [
+      ['\xff'.repeat(90), '\xff'.repeat(3000), -1],
+      ['x', 'yz', undefined],
+      ['', '', 5],
+    ] as const) {
+      const fresh = encodeKey(parts, key);
+      codec.encode(key, ref);
+      expect(bytesOf(ref)).toBe(fresh);
+      createRowCodec(schema).encode({ a: key[0], b: key[1], n: key[2] }, space, 0, space.byteLength);
+      rowKey.locate(space, 0, ref);
+      expect(bytesOf(ref)).toBe(fresh);
+      untyped.encode(key, ref);
+      expect(bytesOf(ref)).toBe(encodeKey(null, key));
+    }
+  });
+
+  it('bigints take as few bytes as hold their sign', () => {
+    const table: [bigint, string][] = [
+      [0n, '00'],
+      [1n, '01'],
+      [-1n, 'ff'],
+      [127n, '7f'],
+      [128n, '8000'],
+      [-128n, '80'],
+      [-129n, '7fff'],
+      [2n ** 63n, '000000000000008000'],
+      [-(2n ** 63n), '0000000000000080'],
+      [-(2n ** 64n), '0000000000000000ff'],
+    ];
+    for (const [value, expected] of table) expect(encodeKey([t.bigint.schema], value)).toBe(expected);
+  });
+
   it('composite strings do not run into one another', () => {
     const schemas = [t.string.schema, t.string.schema];
     expect(encodeKey(schemas, ['ab', 'c'])).not.toBe(encodeKey(schemas, ['a', 'bc']));

@@ -12,6 +12,9 @@ import type { SourceSpec } from './source.ts';
 /** Marker of a job description; `Symbol.for`, so that a second copy of the package still recognises it. */
 export const JOB_BRAND: unique symbol = Symbol.for('tidemark.job') as never;
 
+/** Version of the graph's shape, the value under `JOB_BRAND`: a job made by another version of the package is refused, not misread. */
+export const GRAPH_VERSION = 1;
+
 export interface JobGraph {
   readonly [JOB_BRAND]: number;
   readonly name: string;

@@ -2,11 +2,8 @@
 import { describeValue } from '../format/describe-value.ts';
 import { invalidArgument, requireFunction, requireOptions, requireText } from './arguments.ts';
 import { Flow } from './flow.ts';
-import { JOB_BRAND, type JobGraph } from './graph.ts';
+import { GRAPH_VERSION, JOB_BRAND, type JobGraph } from './graph.ts';
 import { GraphDraft } from './graph-draft.ts';
-
-/** Version of the graph's shape: a job file made by another version of the package is refused rather than misread. */
-const GRAPH_VERSION = 1;
 
 export interface JobOptions {
   /** Configuration of the job, as in `tidemark.config.yaml`; `-D` on the command line goes before it. */

@@ -14,7 +14,7 @@ import { homedir } from 'node:os';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { TidemarkError } from '../format/errors.ts';
-import { JOB_BRAND, type JobGraph } from './graph.ts';
+import { GRAPH_VERSION, JOB_BRAND, type JobGraph } from './graph.ts';
 import { describeLoadFailure, jitiCanHelp } from './load-failure.ts';
 
 export interface LoadOptions {
@@ -29,9 +29,6 @@ export interface LoadedJob {
   /** file: URL to load the module from again in workers. */
   readonly moduleUrl: string;
 }
-
-/** Version of the graph that this package plans; the value under `JOB_BRAND`. */
-const GRAPH_VERSION = 1;
 
 /** The package's entry, built or as source. By URL: it imports this folder, and a folder does not import its importers. */
 const PACKAGE_ENTRY = new URL(`../index${extname(import.meta.url)}`, import.meta.url).href;

@@ -37,6 +37,7 @@ export const ERROR_CODES = {
   ERR_SINK_FAILED: { exit: 1, meaning: 'A sink cannot be written or committed.' },
   ERR_RECORD_TOO_LARGE: { exit: 1, meaning: 'A key or value is larger than the limit.' },
   ERR_STATE_MEMORY_LIMIT: { exit: 1, meaning: 'Keyed state would need more memory than state.memory.limit.' },
+  ERR_LEASE_TIMEOUT: { exit: 1, meaning: 'The lease of a shared map was not free in time.' },
   ERR_WORKER_EXITED: { exit: 1, meaning: 'A worker thread exited.' },
   ERR_WORKER_OUT_OF_MEMORY: { exit: 1, meaning: 'A worker thread ran out of heap.' },
   ERR_TASK_TIMEOUT: { exit: 1, meaning: 'A turn did not return within task.timeout.' },

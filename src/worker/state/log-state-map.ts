@@ -133,6 +133,10 @@ class LogStateMap implements StateMap {
     return this.#ctl[CURRENT_EPOCH];
   }
 
+  get completed(): number {
+    return this.#ctl[COMPLETED];
+  }
+
   handles(): StateMapHandles {
     return this.#map.handles;
   }

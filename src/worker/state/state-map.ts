@@ -44,9 +44,11 @@ export interface StateMap {
   readonly usedBytes: number;
   readonly liveBytes: number;
   readonly epoch: number;
+  /** Newest epoch that `complete` was called for. */
+  readonly completed: number;
 
   /**
-   * Address of the live entry of a key, or 0. `at` is the byte offset of the key in `from`, a multiple of 4 with zero
+   * Address of the live entry of a key, or 0; valid until the next call that may change the map. `at` is the byte offset of the key in `from`, a multiple of 4 with zero
    * padding up to a multiple of 4. Does not allocate.
    */
   find(hash: number, from: Memory, at: number, length: number): number;
@@ -54,6 +56,9 @@ export interface StateMap {
    * Address of a *mutable* entry of a key whose value has room for exactly `valueLength` bytes: in place when the entry
    * was written in this epoch and has that length, else a copy at the tail (old value bytes copied, up to
    * the shorter length; new bytes zero). Creates the entry when it is absent (value zero-filled, and `created` is true).
+   * The address is valid until the next `mark`, `clean` or `rollback`, or until the key gets a value of another length or is deleted.
+   *
+   * @throws TidemarkError ERR_STATE_MEMORY_LIMIT, having changed nothing; ERR_RECORD_TOO_LARGE above 64 KiB of key or 64 MiB of value
    */
   upsert(hash: number, from: Memory, at: number, length: number, valueLength: number): number;
   readonly created: boolean;
@@ -74,7 +79,7 @@ export interface StateMap {
 
   /**
    * For each of `count` keys (their hashes in `hashes`), touches index and record so that the following `find` or
-   * `upsert` hits the cache: hash all, probe all, touch all. Returns a checksum that the caller must keep alive.
+   * `upsert` hits the cache: hash all, probe all, touch all. For composite keys these are the hashes of the whole keys. Returns a checksum that the caller must keep alive.
    */
   prefetch(hashes: Uint32Array, count: number): number;
 
@@ -98,7 +103,7 @@ export interface StateMap {
   clean(budgetMs: number): boolean;
   handles(): StateMapHandles;
 
-  /** Addresses of all live entries, in log order. Allocates 4 bytes per entry. */
+  /** Addresses of all live entries, in the order in which they lie in memory. Allocates 4 bytes per entry. */
   addresses(): Uint32Array;
 
   /**

@@ -8,7 +8,7 @@
  *   starting -> restoring -> running -> finished | stopped | cancelled    restarting -> failed
  * ```
  */
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { randomBytes } from 'node:crypto';
 import { assert } from '../format/assert.ts';
 import { TidemarkError } from '../format/errors.ts';
@@ -134,10 +134,9 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
   }
 
   async stop(options: StopOptions = {}): Promise<CheckpointSummary | null> {
-    if (this.#isOver() || this.#attempt === null) {
-      await this.cancel();
-      return null;
-    }
+    // A job that is still starting, or waits to be restarted, has nothing to take a checkpoint of until it runs.
+    while (this.#checkpointing === null && !this.#isOver()) await Promise.race([once(this, 'state'), this.done.catch(() => {})]);
+    if (this.#isOver()) return null;
     this.#stopping = true;
     this.#keepLast = options.retain === true;
     this.#setState('stopping');

@@ -10,7 +10,6 @@
  * own copy of the package in reach of import() gets that copy; `JOB_BRAND` tells whether it fits.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { TidemarkError } from '../format/errors.ts';
@@ -99,12 +98,18 @@ async function importModule(url: string, path: string): Promise<Record<string, u
 async function importWithJiti(url: string): Promise<Record<string, unknown>> {
   const { createJiti } = await import('jiti');
   const jiti = createJiti(import.meta.url, {
-    // A directory of the user's own: transpiled code in a shared /tmp could be another user's.
-    fsCache: join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'tidemark', 'jiti'),
+    fsCache: cacheDirectory() ?? false,
     interopDefault: false,
     virtualModules: { tidemark: await import(PACKAGE_ENTRY) },
   });
   return jiti.import<Record<string, unknown>>(url);
+}
+
+/** A directory of the user's own: transpiled code in a shared temporary directory could be another user's. */
+function cacheDirectory(): string | undefined {
+  const { XDG_CACHE_HOME: xdg, HOME: home, LOCALAPPDATA: windows } = process.env;
+  const base = xdg || (home && join(home, '.cache')) || windows;
+  return base ? join(base, 'tidemark', 'jiti') : undefined;
 }
 
 async function toGraph(exports: Record<string, unknown>, path: string, args: readonly string[]): Promise<JobGraph> {

@@ -283,7 +283,8 @@ describe('running jobs', () => {
     const run = start(['run', JOB, 'pid', pidFile, 'forever']);
     await fileAppears(pidFile);
     expect((await tidemark('cancel', 'fake')).code).toBe(0);
-    expect((await run.finished).code).toBe(1);
+    const { code, stderr } = await run.finished;
+    expect([code, stderr]).toEqual([1, expect.stringContaining('ERR_JOB_CANCELLED')]);
   });
 
   test('run -d: a job that cannot start gives its error and exit code', async () => {

@@ -1,6 +1,7 @@
 /** `tidemark run`: starts the job under a supervisor and stays until it has ended. */
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
+import { TidemarkError } from '../../format/errors.ts';
 import type { ControlRequest } from '../control-protocol.ts';
 import type { CheckpointSummary } from '../handle.ts';
 import { summaryLines } from '../progress-view.ts';
@@ -91,8 +92,13 @@ function conclude(outcome: Outcome, facts: Conclusion): number {
       for (const line of summaryLines(result, lastCheckpoint, paintErr)) printErr(line);
       if (result.status === 'stopped' && result.lastCheckpoint !== null)
         printErr('Go on from there with `tidemark run --resume`.');
+      if (result.status === 'cancelled') {
+        const error = new TidemarkError('ERR_JOB_CANCELLED', `The job ${result.jobName} was cancelled before its end.`);
+        printErr(describeError(error, paintErr));
+        if (facts.json) printJson({ ...result, error: errorDocument(error) });
+        return error.exitCode;
+      }
       if (facts.json) printJson(result);
-      if (result.status === 'cancelled') return 1;
       return result.status === 'stopped' && facts.signal !== null ? exitCodeOfSignal(facts.signal) : 0;
     }
     case 'failed':

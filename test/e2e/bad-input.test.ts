@@ -1,4 +1,5 @@
 /** What bad input gets from the command line: an exit status, one clear message, nothing lost. */
+import { createHash } from 'node:crypto';
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
@@ -127,9 +128,9 @@ describe('checkpoint directories', () => {
 
   it('one that cannot be written is refused', async () => {
     const directory = makeDirectory({ 'job.mjs': COUNTER });
-    // Root may write anywhere but in /proc.
+    // Root may write anywhere but in the kernel's own file systems.
     const isRoot = process.getuid?.() === 0;
-    const readOnly = isRoot ? '/proc/self/chk' : join(directory, 'read-only');
+    const readOnly = isRoot ? '/sys/tidemark' : join(directory, 'read-only');
     if (!isRoot) {
       mkdirSync(readOnly);
       chmodSync(readOnly, 0o500);
@@ -153,17 +154,19 @@ describe('checkpoint directories', () => {
 
   it('one that belongs to a running job is refused with the owner named, and the running job goes on', async () => {
     const directory = makeDirectory({ 'job.mjs': COUNTER });
-    const running = startCli(directory, ['run', '--json', ...CHECKPOINTED, 'job.mjs', '4000', '2000']);
-    await until(() => listCheckpoints(join(directory, 'chk')).length > 0, 'a first checkpoint');
-    expectRefusal(
-      await runCli(directory, ['run', '--resume', ...CHECKPOINTED, 'job.mjs', '4000', '2000']),
-      2,
-      'ERR_DIR_LOCKED',
-      /process \d+/,
-    );
-    const first = await running.ended;
-    expect(first.code, first.stderr).toBe(0);
-    expect(countsIn(directory)).toEqual(Array.from({ length: 10 }, () => 400));
+    const running = startCli(directory, ['run', ...CHECKPOINTED, 'job.mjs', '60000', '500']);
+    const published = (): number => listCheckpoints(join(directory, 'chk')).at(-1)?.checkpointId ?? 0;
+    await until(() => published() > 0, 'a first checkpoint');
+    const second = await runCli(directory, ['run', '--resume', ...CHECKPOINTED, 'job.mjs', '60000', '500']);
+    expectRefusal(second, 2, 'ERR_DIR_LOCKED', /process \d+/);
+    const before = published();
+    await until(() => published() > before, 'a further checkpoint of the first job');
+    running.process.kill('SIGTERM');
+    const stopped = await running.ended;
+    expect(stopped.code, stopped.stderr).toBe(143);
+    const last = await runCli(directory, ['run', '--resume', ...CHECKPOINTED, 'job.mjs', '60000', 'Infinity']);
+    expect(last.code, last.stderr).toBe(0);
+    expect(countsIn(directory)).toEqual(Array.from({ length: 10 }, () => 6_000));
   });
 });
 
@@ -208,7 +211,8 @@ describe('checkpoints to restore from', () => {
   it('a manifest of a newer format is refused with both versions named', async () => {
     const { directory, checkpoint } = await finishedRun();
     const manifest = join(checkpoint, '_metadata');
-    writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('"format":1', '"format":9'));
+    const [first] = readFileSync(manifest, 'utf8').replace('"format":1', '"format":9').split('\n');
+    writeFileSync(manifest, `${first}\nsha256 ${createHash('sha256').update(`${first}\n`).digest('hex')}\n`);
     expectRefusal(await runCli(directory, ['run', '-s', checkpoint, 'job.mjs']), 3, 'ERR_FORMAT_UNSUPPORTED', /9/, /1/);
   });
 
@@ -250,11 +254,14 @@ describe('a full disk', () => {
   const canMount = process.platform === 'linux' && spawnSync('unshare', ['-rm', 'true']).status === 0;
 
   it.skipIf(!canMount)('fails the checkpoint and not the job; the next one works when there is space', async () => {
-    const directory = makeDirectory({ 'job.mjs': COUNTER, chk: '' });
+    const directory = makeDirectory({ 'job.mjs': COUNTER });
+    // The disk is full until a checkpoint has failed on it.
     const script = `
-      rm chk; mkdir chk; mount -t tmpfs -o size=64k none chk || exit 77
-      dd if=/dev/zero of=chk/ballast bs=1k count=60 2>/dev/null; (sleep 1.5; rm chk/ballast) &
-      "$@"; code=$?; cp -r chk seen; exit $code`;
+      mkdir chk && mount -t tmpfs -o size=64k none chk || exit 77
+      dd if=/dev/zero of=chk/ballast bs=1k count=64 2>/dev/null
+      ( until grep -q ENOSPC log; do sleep 0.05; done; rm chk/ballast ) &
+      "$@" 2> log; code=$?
+      cat log >&2; cp -r chk seen; exit $code`;
     const result = await runCli(
       directory,
       [
@@ -273,7 +280,7 @@ describe('a full disk', () => {
     const { checkpoints } = result.json() as { checkpoints: { completed: number; failed: number } };
     expect(checkpoints.failed, result.stderr).toBeGreaterThan(0);
     expect(checkpoints.completed).toBeGreaterThan(0);
-    expect(result.stderr).toContain('ERR_NO_SPACE');
+    expect(result.stderr).toContain('ENOSPC');
     expect(findIncompleteCheckpoints(join(directory, 'seen'))).toEqual([]);
     expect(countsIn(directory)).toEqual(Array.from({ length: 10 }, () => 600));
   });

@@ -76,7 +76,7 @@ describe('same output and same state digest', () => {
       ...EVERY_20_MS,
       'runtime.batch.bytes': '1 kb',
       'runtime.channel.bytes': '4 kb',
-      'runtime.turn.budget': '100 us',
+      'runtime.turn.budget': '1 ms',
     };
     expect(await finish(makeDirectory(), { parallelism: 3, config })).toEqual(await referenceDigests());
   });

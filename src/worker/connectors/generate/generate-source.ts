@@ -1,6 +1,7 @@
 /**
- * Records made from their index. A bounded source without a rate is a queue of index ranges. An unbounded or paced one
- * has a fixed number of interleaved splits, whatever the parallelism, so that its splits are the same after a restore.
+ * Records made from their index, in a fixed number of interleaved splits. What is in a split depends on nothing that may change
+ * between two runs (parallelism, rate), so that a restored job finds its positions again. A bounded source without a rate hands
+ * its splits out one after another; those of an unbounded or paced one are all open at once.
  */
 import { describeValue } from '../../../format/describe-value.ts';
 import { isTidemarkError, TidemarkError } from '../../../format/errors.ts';
@@ -14,11 +15,8 @@ import { canWriteRows, GeneratedRows } from './generated-rows.ts';
 import { Pace } from './pace.ts';
 import { IndexedRandom } from './random.ts';
 
-/** Index ranges of a bounded source: enough to share work among subtasks, none so short that opening it counts. */
-const MAX_RANGES = 64;
-const MIN_RANGE_RECORDS = 10_000;
-/** Interleaved splits. No subtask beyond this number gets any. */
-const INTERLEAVED_SPLITS = 16;
+/** Enough to share work among subtasks; no subtask beyond this number gets any. */
+const INTERLEAVED_SPLITS = 64;
 
 /** Records `first`, `first + stride`, ... . A type, not an interface: it is a JSON value. `count` null: without end. */
 type IndexSequence = { readonly first: number; readonly stride: number; readonly count: number | null };
@@ -36,8 +34,7 @@ export function createGenerateSource(spec: GenerateSourceSpec): RuntimeSource {
     name: 'generate',
     bounded,
     fixedSplits: paced || !bounded,
-    enumerate: (_context, taken = []) =>
-      Promise.resolve(withoutTaken(paced || !bounded ? interleaved(count) : ranges(count), taken)),
+    enumerate: (_context, taken = []) => Promise.resolve(withoutTaken(interleaved(count), taken)),
     open: (split, position) =>
       new ValueReader(sequenceOf(split), position, pace(split), fields === null ? makeFunction(spec) : fieldsFunction(fields)),
     openRows: (split, position) => {
@@ -45,16 +42,6 @@ export function createGenerateSource(spec: GenerateSourceSpec): RuntimeSource {
       return new RowReader(sequenceOf(split), position, pace(split), new GeneratedRows(schema, fields));
     },
   };
-}
-
-function ranges(count: number): readonly Split[] {
-  const size = Math.max(MIN_RANGE_RECORDS, Math.ceil(count / MAX_RANGES));
-  const splits: Split[] = [];
-  for (let first = 0; first < count; first += size) {
-    const data: IndexSequence = { first, stride: 1, count: Math.min(size, count - first) };
-    splits.push({ id: `records:${first}-${Math.min(count, first + size)}`, data });
-  }
-  return splits;
 }
 
 function interleaved(count: number): readonly Split[] {

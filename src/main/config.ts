@@ -56,7 +56,6 @@ export interface Config {
   readonly runtime: {
     readonly turnBudgetMs: number;
     readonly batchBytes: number;
-    readonly channelBytes: number;
     readonly channelTimeMs: number;
   };
   /** Every option with its value and where it comes from, in the order of the reference. */
@@ -108,7 +107,6 @@ export function resolveConfig(sources: ConfigSources = {}): Config {
     runtime: {
       turnBudgetMs: get('runtime.turn.budget'),
       batchBytes: get('runtime.batch.bytes'),
-      channelBytes: get('runtime.channel.bytes'),
       channelTimeMs: get('runtime.channel.time'),
     },
     values,
@@ -193,11 +191,6 @@ function contradictions(config: Config, values: ReadonlyMap<OptionKey, ResolvedV
     problems.push(
       `restart-strategy.exponential-delay.initial-backoff (${origin('restart-strategy.exponential-delay.initial-backoff')}) is longer than ` +
         `restart-strategy.exponential-delay.max-backoff (${origin('restart-strategy.exponential-delay.max-backoff')})`,
-    );
-  }
-  if (config.runtime.batchBytes > config.runtime.channelBytes / 2) {
-    problems.push(
-      `runtime.batch.bytes (${origin('runtime.batch.bytes')}) is more than half of runtime.channel.bytes (${origin('runtime.channel.bytes')}): a channel must hold two batches`,
     );
   }
   return problems;

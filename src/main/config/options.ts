@@ -173,8 +173,11 @@ export const OPTIONS = {
     4,
     'Time that one turn of a subtask aims at. Longer turns cost less overhead, shorter ones let barriers pass sooner.',
   ),
-  'runtime.batch.bytes': option(memory(KIB), 32 * KIB, 'Size at which a batch of records is handed on.'),
-  'runtime.channel.bytes': option(memory(4 * KIB), 256 * KIB, 'Memory of the ring between two subtasks.'),
+  'runtime.batch.bytes': option(
+    memory(8 * KIB),
+    32 * KIB,
+    'Most bytes of a batch of records that travels from one subtask to another. A channel holds four; with very many channels they get smaller.',
+  ),
   'runtime.channel.time': option(
     duration(1),
     20,

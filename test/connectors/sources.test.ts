@@ -59,10 +59,13 @@ describe('generate', () => {
   };
 
   it('rows decode to the records that values are, from any position, in any batch size', async () => {
-    const source = createSource(generateSpec({ schema, fields, count: 3000 }));
+    const source = createSource(generateSpec({ schema, fields, count: 64 * 3000 }));
     const codec = createRowCodec(schema);
     const [split] = await source.enumerate(sourceContext);
-    const values = (await readAll(generateSpec({ schema, fields, count: 3000 }))).records;
+    const all = new Collector();
+    (source.open(split, null, sourceContext) as SplitReader<unknown>).read(3000, all);
+    const values = all.records;
+    expect(values).toHaveLength(3000);
     fc.assert(
       fc.property(
         fc.integer({ min: 0, max: 2999 }),
@@ -119,18 +122,19 @@ describe('generate', () => {
     });
   });
 
-  it('bounded: the splits together have every index once, in no more than 64 ranges', async () => {
+  it('bounded: the splits together have every index once, and are the same at any rate', async () => {
     for (const count of [0, 1, 9999, 10_000, 10_001, 1_234_567]) {
       const source = createSource(generateSpec({ count, make: (index) => index }));
       const splits = await source.enumerate(sourceContext);
-      expect(splits.length).toBeLessThanOrEqual(64);
-      let next = 0;
-      for (const { data } of splits) {
-        const { first, count: records } = data as { first: number; count: number };
-        expect(first).toBe(next);
-        next += records;
-      }
-      expect(next).toBe(count);
+      const indexes = splits.flatMap(({ data }) => {
+        const { first, stride, count: records } = data as { first: number; stride: number; count: number };
+        return Array.from({ length: records }, (_, i) => first + i * stride);
+      });
+      expect(indexes.length).toBe(count);
+      expect(new Set(indexes).size).toBe(count);
+      expect(Math.max(-1, ...splits.map(({ data }) => (data as { first: number }).first))).toBeLessThan(Math.max(1, count));
+      const paced = createSource(generateSpec({ count, ratePerSecond: 10, make: (index) => index }));
+      expect(await paced.enumerate(sourceContext)).toEqual(splits);
     }
   });
 
@@ -186,7 +190,7 @@ describe('generate', () => {
       const source = createSource(generateSpec({ count: Infinity, ratePerSecond: 100, make: (index) => index }));
       expect(source).toMatchObject({ bounded: false, fixedSplits: true });
       const splits = await source.enumerate(sourceContext);
-      expect(splits).toHaveLength(16);
+      expect(splits).toHaveLength(64);
       const readers = splits.map((split) => source.open(split, null, sourceContext) as SplitReader<unknown>);
       const out = new Collector();
       const readEach = (): readonly unknown[] => readers.map((reader) => reader.read(1000, out));
@@ -195,11 +199,11 @@ describe('generate', () => {
       vi.advanceTimersByTime(1000);
       readEach();
       expect(out.records.toSorted((a, b) => Number(a) - Number(b))).toEqual(Array.from({ length: 101 }, (_, i) => i));
-      expect(readers[5].read(1000, out)).toBeCloseTo(10 * (16 * 6 + 5) - 1000, 5);
+      expect(readers[5].read(1000, out)).toBeCloseTo(10 * (64 * 2 + 5) - 1000, 5);
       // After a pause it does not make up for all of it: one second, and the records that were due anyway.
       vi.advanceTimersByTime(60_000);
       readEach();
-      expect(out.records.length).toBeLessThanOrEqual(101 + 16 * 8);
+      expect(out.records.length).toBeLessThanOrEqual(101 + 64 * 3);
       expect(new Set(out.records).size).toBe(out.records.length);
       const before = out.records.length;
       expect(readEach().every((result) => typeof result === 'number')).toBe(true);

@@ -51,11 +51,11 @@ describe('public types', () => {
 });
 
 describe('file sizes', () => {
-  it('no source file has more than 500 lines', () => {
-    const long = readSources('src')
-      .map(({ path, text }) => ({ path, lines: text.split('\n').length }))
-      .filter(({ lines }) => lines > 500);
-    expect(long).toEqual([]);
+  it('a file of more than 500 lines is warned of, one of more than 600 refused', () => {
+    const lengths = readSources('src').map(({ path, text }) => ({ path, lines: text.split('\n').length }));
+    for (const { path, lines } of lengths)
+      if (lines > 500) console.warn(`${path} has ${lines} lines: a file that wants a table of contents is two files`);
+    expect(lengths.filter(({ lines }) => lines > 600)).toEqual([]);
   });
 });
 

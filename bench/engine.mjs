@@ -51,12 +51,13 @@ if (!options.json) {
   if (options.quick) console.log('Quick: the figures say nothing about the targets.');
 }
 const reports = [];
-for (const { name, question, rows } of chosen) {
+for (const scenario of chosen) {
+  const { name, question } = scenario;
   if (!options.json) printHeading(`${name}: ${question}`);
   const report = { name, question, rows: [], error: null };
   reports.push(report);
   try {
-    for await (const row of rows(settings)) {
+    for await (const row of scenario.rows(settings)) {
       report.rows.push(row);
       if (!options.json) printRow(row);
     }

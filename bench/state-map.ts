@@ -151,7 +151,12 @@ measure(`load of ${range} entries`, range, () => {
 });
 
 /** Random updates, 5 % of the keys between two marks, cleaned as a worker would: memory against the content. */
-for (const [keyBytes, valueBytes] of [[4, 8], [8, 8], [16, 8], [16, 100]] as const) {
+for (const [keyBytes, valueBytes] of [
+  [4, 8],
+  [8, 8],
+  [16, 8],
+  [16, 100],
+] as const) {
   const entries = 2 ** 18;
   const map = newMap();
   const keys = randomKeys(entries * 20, entries);

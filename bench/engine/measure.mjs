@@ -100,7 +100,7 @@ async function withJob({ job, args, threads, directory, intervalMs = null, from 
       ...(from !== undefined && { from }),
       config: {
         'execution.checkpointing.dir': checkpoints,
-        ...(intervalMs !== null && { 'execution.checkpointing.interval': `${intervalMs} ms` }),
+        ...(intervalMs !== null && { 'execution.checkpointing.interval': `${String(intervalMs)} ms` }),
         // A failure is to be seen, not to be measured.
         'restart-strategy.type': 'none',
       },

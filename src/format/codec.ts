@@ -4,13 +4,14 @@
  * moved between channels, state and tables by copying its bytes.
  */
 import type { Memory } from './memory.ts';
+import type { Schema } from './schema.ts';
 
 /** Codec of the rows of one schema, for one thread: it may own scratch memory and is not reentrant. */
 export interface Codec<T = unknown> {
   /** Bytes of every row when all rows are equally long (a multiple of 8), else 0. */
   readonly fixedSize: number;
   /** Schema in its JSON form, as recorded in manifests; `null` for the general codec. */
-  readonly schema: import('./schema.ts').Schema | null;
+  readonly schema: Schema | null;
 
   /**
    * Writes `value` as a row at byte offset `at` (a multiple of 8).

@@ -13,8 +13,14 @@ export const ERROR_CODES = {
   ERR_USAGE: { exit: 2, meaning: 'The command line cannot be understood.' },
   ERR_CONFIG_INVALID: { exit: 2, meaning: 'A configuration key is unknown or its value is not valid.' },
   ERR_JOB_NOT_FOUND: { exit: 2, meaning: 'The job file does not exist.' },
-  ERR_JOB_LOAD: { exit: 2, meaning: 'The job file cannot be loaded: it throws, does not parse, or has no default export that is a job.' },
-  ERR_JOB_INVALID: { exit: 2, meaning: 'The job graph is not valid: a duplicate uid, no sink, or an operator that cannot be planned.' },
+  ERR_JOB_LOAD: {
+    exit: 2,
+    meaning: 'The job file cannot be loaded: it throws, does not parse, or has no default export that is a job.',
+  },
+  ERR_JOB_INVALID: {
+    exit: 2,
+    meaning: 'The job graph is not valid: a duplicate uid, no sink, or an operator that cannot be planned.',
+  },
   ERR_NO_SUCH_JOB: { exit: 2, meaning: 'No running job has this id or name.' },
   ERR_CHECKPOINT_DIR: { exit: 2, meaning: 'The checkpoint directory cannot be used.' },
   ERR_DIR_LOCKED: { exit: 2, meaning: 'Another process owns the directory of this job.' },
@@ -95,7 +101,14 @@ const MAX_CAUSE_DEPTH = 8;
 
 export function encodeError(error: unknown, depth = 0): EncodedError {
   if (!(error instanceof Error)) {
-    return { name: 'Error', message: `a value that is not an Error was thrown: ${String(error)}`, code: undefined, stack: undefined, facts: undefined, cause: undefined };
+    return {
+      name: 'Error',
+      message: `a value that is not an Error was thrown: ${String(error)}`,
+      code: undefined,
+      stack: undefined,
+      facts: undefined,
+      cause: undefined,
+    };
   }
   const code = (error as { code?: unknown }).code;
   return {
@@ -112,7 +125,10 @@ export function decodeError(encoded: EncodedError): Error {
   const cause = encoded.cause === undefined ? undefined : decodeError(encoded.cause);
   let error: Error;
   if (encoded.code !== undefined && encoded.code in ERROR_CODES) {
-    error = new TidemarkError(encoded.code as ErrorCode, encoded.message, { cause, ...(encoded.facts && { facts: encoded.facts }) });
+    error = new TidemarkError(encoded.code as ErrorCode, encoded.message, {
+      cause,
+      ...(encoded.facts && { facts: encoded.facts }),
+    });
   } else {
     error = new Error(encoded.message, cause === undefined ? undefined : { cause });
     if (encoded.code !== undefined) Object.assign(error, { code: encoded.code });

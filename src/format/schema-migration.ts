@@ -1,13 +1,14 @@
 /**
  * Reading rows of a former schema as values of the present one. What may change: a record gains fields that have a default
- * (or are optional), loses fields, and numbers widen (i32 to int to f64). Anything else is refused before the job starts.
+ * (or are optional), loses fields, and numbers widen (i32 to int to f64);
+ * enums gain values; what was required may become optional, and with a default the other way round. Anything else is refused.
  */
 import { TidemarkError } from './errors.ts';
-import { canonicalJson, type JsonValue } from './json.ts';
 import type { Memory } from './memory.ts';
 import { createRowCodec } from './row-codec.ts';
 import type { Schema } from './schema.ts';
-import { schemaText } from './schema-text.ts';
+import { valueFromJson } from './schema-json.ts';
+import { fieldPath, schemaText } from './schema-text.ts';
 
 /** A former value as a value of the present schema. */
 type Convert = (value: unknown) => unknown;
@@ -28,8 +29,18 @@ export function createMigratingDecoder(from: Schema, to: Schema, what: string): 
   return (memory, at) => convert(codec.decode(memory, at));
 }
 
+/**
+ * Can rows of `from` be read as values of `to`? Cheap: for checks before a job starts.
+ *
+ * @throws TidemarkError ERR_STATE_INCOMPATIBLE naming the field
+ */
+export function checkSchemaCompatible(from: Schema, to: Schema, what: string): void {
+  converter(from, to, '', what);
+}
+
 function converter(from: Schema, to: Schema, path: string, what: string): Convert {
-  if (canonicalJson(from as unknown as JsonValue) === canonicalJson(to as unknown as JsonValue)) return identity;
+  // By the text: a default that was added or changed alters no value that is there.
+  if (schemaText(from) === schemaText(to)) return identity;
   if (WIDER[from.type]?.includes(to.type)) return identity;
   if (to.type === 'optional') {
     const inner = converter(from.type === 'optional' ? from.of : from, to.of, path, what);
@@ -44,14 +55,26 @@ function converter(from: Schema, to: Schema, path: string, what: string): Conver
   throw incompatible(path, what, `it was ${schemaText(from)} and is ${schemaText(to)}`);
 }
 
-function recordConverter(from: Extract<Schema, { type: 'record' }>, to: Extract<Schema, { type: 'record' }>, path: string, what: string): Convert {
+function recordConverter(
+  from: Extract<Schema, { type: 'record' }>,
+  to: Extract<Schema, { type: 'record' }>,
+  path: string,
+  what: string,
+): Convert {
   const fields = to.fields.map((field): readonly [string, (record: Record<string, unknown>) => unknown] => {
-    const place = path === '' ? field.name : `${path}.${field.name}`;
+    const place = fieldPath(path, field.name);
     const former = from.fields.find(({ name }) => name === field.name);
+    const { default: json } = field;
+    // Read from JSON for each record: a list or bytes must not be shared between the values that get it.
+    const byDefault = (): unknown => valueFromJson(field.schema, json);
     if (former === undefined) {
-      const { default: value } = field;
-      if (value === undefined && field.schema.type !== 'optional') throw incompatible(place, what, 'it is new and has no default');
-      return [field.name, () => value];
+      if (json === undefined && field.schema.type !== 'optional') throw incompatible(place, what, 'it is new and has no default');
+      return [field.name, byDefault];
+    }
+    if (former.schema.type === 'optional' && field.schema.type !== 'optional') {
+      if (json === undefined) throw incompatible(place, what, 'it was optional and has no default for where it is absent');
+      const present = converter(former.schema.of, field.schema, place, what);
+      return [field.name, (record) => (record[field.name] === undefined ? byDefault() : present(record[field.name]))];
     }
     const convert = converter(former.schema, field.schema, place, what);
     return [field.name, (record) => convert(record[field.name])];
@@ -61,7 +84,11 @@ function recordConverter(from: Extract<Schema, { type: 'record' }>, to: Extract<
 
 function incompatible(path: string, what: string, detail: string): TidemarkError {
   const place = path === '' ? 'The value' : `Field '${path}'`;
-  return new TidemarkError('ERR_STATE_INCOMPATIBLE', `${place} of ${what} cannot be migrated: ${detail}. New fields need a default, and numbers may only widen (i32, int, f64). Give the state another name to start it empty.`, {
-    facts: { field: path, what },
-  });
+  return new TidemarkError(
+    'ERR_STATE_INCOMPATIBLE',
+    `${place} of ${what} cannot be migrated: ${detail}. New fields need a default, and numbers may only widen (i32, int, f64). Give the state another name to start it empty.`,
+    {
+      facts: { field: path, what },
+    },
+  );
 }

@@ -80,7 +80,8 @@ export class Attempt {
     await this.#orFailure(this.#recoverSinks());
     const queues = await this.#orFailure(this.#enumerateSources());
     const byWorker = new Map<number, ScheduledSubtask[]>();
-    for (const subtask of this.scheduler.subtasks) byWorker.set(subtask.worker, [...(byWorker.get(subtask.worker) ?? []), subtask]);
+    for (const subtask of this.scheduler.subtasks)
+      byWorker.set(subtask.worker, [...(byWorker.get(subtask.worker) ?? []), subtask]);
     await this.#orFailure(
       Promise.all(
         [...byWorker].map(async ([worker, subtasks]) => {
@@ -97,7 +98,8 @@ export class Attempt {
 
   /** Ends all threads. Nothing of the attempt may be used afterwards. */
   async destroy(): Promise<void> {
-    for (const subtask of this.scheduler.subtasks) Atomics.store(this.scheduler.i32, this.scheduler.word(subtask, ControlWord.cancelled), 1);
+    for (const subtask of this.scheduler.subtasks)
+      Atomics.store(this.scheduler.i32, this.scheduler.word(subtask, ControlWord.cancelled), 1);
     void this.scheduler.stop();
     await this.pool.destroy();
   }
@@ -139,7 +141,11 @@ export class Attempt {
     return queues;
   }
 
-  async #openSubtask(worker: number, subtask: ScheduledSubtask, queues: ReadonlyMap<number, ReturnType<typeof buildSplitQueue> & { fixed: boolean }>): Promise<void> {
+  async #openSubtask(
+    worker: number,
+    subtask: ScheduledSubtask,
+    queues: ReadonlyMap<number, ReturnType<typeof buildSplitQueue> & { fixed: boolean }>,
+  ): Promise<void> {
     const { restore, firstEpoch, tablePath } = this.options;
     const restored = restore?.subtasks[subtask.index];
     const queue = queues.get(subtask.stage.id);
@@ -151,7 +157,13 @@ export class Attempt {
       operatorState,
       tables: (restored?.tables ?? []).map((table): RestoreTable => ({ table, path: tablePath(table.hash) })),
     };
-    const opened = await this.#runOn<OpenResult>(worker, { op: 'open', subtask: subtask.index, restore: task, splits: queue?.queue ?? null, fixedSplits: queue?.fixed ?? false });
+    const opened = await this.#runOn<OpenResult>(worker, {
+      op: 'open',
+      subtask: subtask.index,
+      restore: task,
+      splits: queue?.queue ?? null,
+      fixedSplits: queue?.fixed ?? false,
+    });
     subtask.states = opened.states;
     this.restoredEntries += opened.entries;
   }
@@ -180,7 +192,9 @@ function deploy(options: AttemptOptions): Deployment {
     return memory;
   });
   assert(CHANNEL_HEADER_BYTES % 8 === 0, 'channel headers keep slots aligned');
-  const splitCursors = plan.stages.map((stage) => (graph.nodes[stage.nodes[0]].kind === 'source' ? new SharedArrayBuffer(4) : null));
+  const splitCursors = plan.stages.map((stage) =>
+    graph.nodes[stage.nodes[0]].kind === 'source' ? new SharedArrayBuffer(4) : null,
+  );
   return {
     jobFile: options.jobFile,
     jobArgs: options.jobArgs,

@@ -15,7 +15,14 @@ import { realFs } from '../snapshot/fs-port.ts';
 import { collectGarbage } from '../snapshot/gc.ts';
 import { isJobId, jobDirectory, tablePath } from '../snapshot/paths.ts';
 import { latestCheckpointId, prepareJobDirectory } from '../snapshot/publish.ts';
-import { type Checkpoint, decideResume, findCheckpointsByName, findCheckpointsOfJob, type FoundCheckpoint, openCheckpoint } from '../snapshot/restore.ts';
+import {
+  type Checkpoint,
+  decideResume,
+  findCheckpointsByName,
+  findCheckpointsOfJob,
+  type FoundCheckpoint,
+  openCheckpoint,
+} from '../snapshot/restore.ts';
 import { isRetainedAtEnd, type JobOutcome, type RetentionPolicy } from '../snapshot/retain.ts';
 import type { Config, Retention } from './config.ts';
 import { type DirectoryLock, lockDirectory } from './dir-lock.ts';
@@ -68,10 +75,16 @@ export class CheckpointStore {
     const store = new CheckpointStore(jobId, jobName, options, config);
     if (store.#base === null || store.jobDirectory === null) {
       if (config.checkpointing.intervalMs !== null) {
-        throw new TidemarkError('ERR_CONFIG_INVALID', 'execution.checkpointing.interval is set, but no directory for the checkpoints. Set execution.checkpointing.dir, for example -D execution.checkpointing.dir=./checkpoints.');
+        throw new TidemarkError(
+          'ERR_CONFIG_INVALID',
+          'execution.checkpointing.interval is set, but no directory for the checkpoints. Set execution.checkpointing.dir, for example -D execution.checkpointing.dir=./checkpoints.',
+        );
       }
       if (options.resume === true) {
-        throw new TidemarkError('ERR_CONFIG_INVALID', '--resume looks for the newest checkpoint in the checkpoint directory, but none is configured. Set execution.checkpointing.dir, or name a checkpoint with -s.');
+        throw new TidemarkError(
+          'ERR_CONFIG_INVALID',
+          '--resume looks for the newest checkpoint in the checkpoint directory, but none is configured. Set execution.checkpointing.dir, or name a checkpoint with -s.',
+        );
       }
       return store;
     }
@@ -95,7 +108,7 @@ export class CheckpointStore {
     return this.#findOwn()
       .filter(({ problem }) => problem === null)
       .map(({ checkpointId }) => checkpointId)
-      .reverse();
+      .toReversed();
   }
 
   /**
@@ -128,8 +141,16 @@ export class CheckpointStore {
 
   /** Not built yet: says so. */
   savepoint(_checkpoint: CheckpointSummary, directory: string | null): Promise<CheckpointSummary> {
-    const where = directory === null ? 'there is no target directory (name one, or set execution.checkpointing.savepoint-dir)' : 'this version takes checkpoints only';
-    return Promise.reject(new TidemarkError('ERR_SAVEPOINT_FAILED', `No savepoint was taken: ${where}. A checkpoint was; set execution.checkpointing.externalized-checkpoint-retention to RETAIN_ALWAYS to keep it.`));
+    const where =
+      directory === null
+        ? 'there is no target directory (name one, or set execution.checkpointing.savepoint-dir)'
+        : 'this version takes checkpoints only';
+    return Promise.reject(
+      new TidemarkError(
+        'ERR_SAVEPOINT_FAILED',
+        `No savepoint was taken: ${where}. A checkpoint was; set execution.checkpointing.externalized-checkpoint-retention to RETAIN_ALWAYS to keep it.`,
+      ),
+    );
   }
 
   /** Applies the retention policy and gives the directory free. Call once, after the last attempt. */
@@ -187,7 +208,11 @@ export class CheckpointStore {
 }
 
 function toPoint(checkpoint: Checkpoint): RestorePoint {
-  return { path: checkpoint.directory, manifest: checkpoint.manifest, tablePath: (hash) => tablePath(checkpoint.tableDirectory, hash) };
+  return {
+    path: checkpoint.directory,
+    manifest: checkpoint.manifest,
+    tablePath: (hash) => tablePath(checkpoint.tableDirectory, hash),
+  };
 }
 
 /** A job that was killed before its first checkpoint leaves a directory without any. Those that nobody owns go. */
@@ -214,10 +239,21 @@ function requireWritableDirectory(path: string): void {
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     const { code } = (error instanceof TidemarkError ? error.cause : error) as NodeJS.ErrnoException;
-    const why = code === 'EEXIST' || code === 'ENOTDIR' ? 'it, or a part of its path, is a file' : code === 'EACCES' ? 'permission denied' : code === 'EROFS' ? 'the file system is read-only' : (error as Error).message.replace(/\.$/, '');
-    throw new TidemarkError('ERR_CHECKPOINT_DIR', `The checkpoint directory ${path} cannot be used: ${why}. Set execution.checkpointing.dir to a directory that this process may write.`, {
-      cause: error,
-      facts: { path, errno: code ?? null },
-    });
+    const why =
+      code === 'EEXIST' || code === 'ENOTDIR'
+        ? 'it, or a part of its path, is a file'
+        : code === 'EACCES'
+          ? 'permission denied'
+          : code === 'EROFS'
+            ? 'the file system is read-only'
+            : (error as Error).message.replace(/\.$/, '');
+    throw new TidemarkError(
+      'ERR_CHECKPOINT_DIR',
+      `The checkpoint directory ${path} cannot be used: ${why}. Set execution.checkpointing.dir to a directory that this process may write.`,
+      {
+        cause: error,
+        facts: { path, errno: code ?? null },
+      },
+    );
   }
 }

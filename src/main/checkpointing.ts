@@ -10,16 +10,32 @@
 import { StateDigest } from '../format/digest.ts';
 import { encodeError, TidemarkError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
-import { keyGroupRange } from '../format/key-groups.ts';
-import type { KeyedStateInfo, Manifest, OperatorInfo, StageInfo, SubtaskInfo, TableRef } from '../format/manifest.ts';
-import { TIDEMARK_VERSION } from '../format/version.ts';
+import type { KeyedStateInfo, Manifest, TableRef } from '../format/manifest.ts';
 import { type JobGraph, sinkOf } from '../job/graph.ts';
 import { decideCompaction } from '../snapshot/compaction.ts';
 import { sharedDirectory } from '../snapshot/paths.ts';
-import { CONTROL_ROW_DOUBLES, ControlDouble, ControlWord, type MergeResult, type PersistResult, type PublishResult, type RestoreTable, type SyncSnapshot } from '../worker/protocol.ts';
+import {
+  CONTROL_ROW_DOUBLES,
+  ControlDouble,
+  ControlWord,
+  type MergeResult,
+  type PersistResult,
+  type PublishResult,
+  type RestoreTable,
+  type SyncSnapshot,
+} from '../worker/protocol.ts';
 import type { Attempt } from './attempt.ts';
-import { type CoordinatorEffect, type CoordinatorEvent, type CoordinatorOptions, type CoordinatorState, initialCoordinator, stepCoordinator, type Trigger } from './coordinator.ts';
+import {
+  type CoordinatorEffect,
+  type CoordinatorEvent,
+  type CoordinatorOptions,
+  type CoordinatorState,
+  initialCoordinator,
+  stepCoordinator,
+  type Trigger,
+} from './coordinator.ts';
 import type { CheckpointSummary } from './handle.ts';
+import { assembleManifest, type Committable, type Part, type PendingParts, type StateTotal } from './manifest-assembly.ts';
 import type { ScheduledSubtask } from './scheduler.ts';
 
 export interface CheckpointingOptions {
@@ -46,38 +62,9 @@ export interface CheckpointingEvents {
   notice(text: string): void;
 }
 
-interface Part {
-  readonly subtask: ScheduledSubtask;
-  readonly snapshot: SyncSnapshot;
-  /** Checkpoint that the part's table is a delta to; -1 when it is a full snapshot. */
-  readonly after: number;
-  persisted: PersistResult | null;
-  /** Its committables are among `#uncommitted`. */
-  kept: boolean;
-}
-
 interface Waiting {
   resolve(summary: CheckpointSummary): void;
   reject(error: Error): void;
-}
-
-/** Digest and number of entries of one state in one subtask at a completed checkpoint. */
-interface StateTotal {
-  readonly digest: StateDigest;
-  readonly entries: number;
-}
-
-interface PendingParts {
-  readonly trigger: Trigger;
-  readonly triggeredAt: Date;
-  readonly startedMs: number;
-  readonly parts: Map<number, Part>;
-}
-
-interface Committable {
-  readonly subtask: number;
-  readonly node: number;
-  readonly value: JsonValue;
 }
 
 export class Checkpointing {
@@ -169,7 +156,7 @@ export class Checkpointing {
     this.#stopped = true;
     clearTimeout(this.#timer);
     const error = new TidemarkError('ERR_CHECKPOINT_ABORTED', 'The checkpoint was aborted because the job ended.');
-    for (const { reject } of this.#waiting.values()) reject(error);
+    for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
     await Promise.allSettled([this.#commits, this.#gc]);
   }
@@ -196,12 +183,24 @@ export class Checkpointing {
       case 'abort':
         return this.#abort(effect.id, effect.reason, effect.tokens);
       case 'refuse':
-        return this.#reject(effect.token, new TidemarkError('ERR_CHECKPOINT_ABORTED', `The checkpoint was not begun: ${effect.reason}.`));
+        return this.#reject(
+          effect.token,
+          new TidemarkError('ERR_CHECKPOINT_ABORTED', `The checkpoint was not begun: ${effect.reason}.`),
+        );
       case 'failJob':
-        return this.#events.fatal(new TidemarkError('ERR_CHECKPOINT_ABORTED', `The job fails because ${effect.reason}. See execution.checkpointing.tolerable-failed-checkpoints.`, { cause: this.#lastFailure }));
+        return this.#events.fatal(
+          new TidemarkError(
+            'ERR_CHECKPOINT_ABORTED',
+            `The job fails because ${effect.reason}. See execution.checkpointing.tolerable-failed-checkpoints.`,
+            { cause: this.#lastFailure },
+          ),
+        );
       case 'wake':
         clearTimeout(this.#timer);
-        this.#timer = setTimeout(() => this.#dispatch({ type: 'time', nowMs: performance.now() }), Math.max(0, Math.min(effect.atMs - performance.now(), 0x7fffffff)));
+        this.#timer = setTimeout(
+          () => this.#dispatch({ type: 'time', nowMs: performance.now() }),
+          Math.max(0, Math.min(effect.atMs - performance.now(), 0x7fffffff)),
+        );
         return;
     }
   }
@@ -244,7 +243,10 @@ export class Checkpointing {
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
     for (const part of pending?.parts.values() ?? []) this.#keepCommittables(part);
-    const error = new TidemarkError('ERR_CHECKPOINT_ABORTED', `Checkpoint ${id} was aborted: ${reason}`, { cause: this.#lastFailure, facts: { checkpointId: id } });
+    const error = new TidemarkError('ERR_CHECKPOINT_ABORTED', `Checkpoint ${id} was aborted: ${reason}`, {
+      cause: this.#lastFailure,
+      facts: { checkpointId: id },
+    });
     for (const token of tokens) this.#reject(token, error);
     this.#events.failed(id, error);
   }
@@ -252,7 +254,8 @@ export class Checkpointing {
   #keepCommittables(part: Part): void {
     if (part.kept) return;
     part.kept = true;
-    for (const { node, values } of part.snapshot.committables) for (const value of values) this.#uncommitted.push({ subtask: part.subtask.index, node, value });
+    for (const { node, values } of part.snapshot.committables)
+      for (const value of values) this.#uncommitted.push({ subtask: part.subtask.index, node, value });
   }
 
   async #publish(id: number): Promise<CheckpointSummary> {
@@ -262,7 +265,12 @@ export class Checkpointing {
     const manifest = this.#manifest(id, pending);
     let path = '';
     if (jobDirectory !== null) {
-      const published = await this.#attempt.run<PublishResult>({ op: 'publish', jobDirectory, manifest: JSON.stringify(manifest), linkIn: this.#linkIn });
+      const published = await this.#attempt.run<PublishResult>({
+        op: 'publish',
+        jobDirectory,
+        manifest: JSON.stringify(manifest),
+        linkIn: this.#linkIn,
+      });
       path = published.path;
       this.#linkIn = [];
     }
@@ -289,8 +297,13 @@ export class Checkpointing {
     this.#totals.set(id, this.#totalsWith(pending));
     for (const table of this.#tables.flat()) this.#mergedInFlight.delete(table.hash);
     this.#lastCompleted = id;
-    const oldest = Math.min(id, ...[...this.#pending.values()].flatMap((other) => [...other.parts.values()].map((part) => part.after === -1 ? id : part.after)));
-    for (const known of [...this.#totals.keys()]) if (known < oldest) this.#totals.delete(known);
+    const oldest = Math.min(
+      id,
+      ...[...this.#pending.values()].flatMap((other) =>
+        [...other.parts.values()].map((part) => (part.after === -1 ? id : part.after)),
+      ),
+    );
+    for (const known of this.#totals.keys()) if (known < oldest) this.#totals.delete(known);
     const { scheduler } = this.#attempt;
     for (const subtask of scheduler.subtasks) Atomics.store(scheduler.i32, scheduler.word(subtask, ControlWord.completed), id);
     const tokens = this.#state.pending.find((candidate) => candidate.id === id)?.requests ?? [];
@@ -308,7 +321,10 @@ export class Checkpointing {
       const left = due.filter((committable) => this.#uncommitted.includes(committable));
       for (const node of new Set(left.map((committable) => committable.node))) {
         const mine = left.filter((committable) => committable.node === node);
-        await this.#commitNode(node, mine.map((committable) => committable.value));
+        await this.#commitNode(
+          node,
+          mine.map((committable) => committable.value),
+        );
         this.#uncommitted = this.#uncommitted.filter((committable) => !mine.includes(committable));
       }
       for (const token of tokens) {
@@ -340,14 +356,19 @@ export class Checkpointing {
       await this.#attempt.run({ op: 'gc', jobDirectory, retain, inFlight: this.#inFlight() });
     });
     this.#gc.catch((error: unknown) => {
-      if (!this.#stopped) this.#events.notice(`Old checkpoints could not be deleted and will be tried again: ${encodeError(error).message}`);
+      if (!this.#stopped)
+        this.#events.notice(`Old checkpoints could not be deleted and will be tried again: ${encodeError(error).message}`);
     });
   }
 
   /** Tables that are written, or being written, and that no manifest names yet. */
   #inFlight(): string[] {
     const parts = [...this.#pending.values()].flatMap((pending) => [...pending.parts.values()]);
-    return [...this.#mergedInFlight, ...this.#tables.flat().map((table) => table.hash), ...parts.flatMap((part) => (part.persisted?.table ? [part.persisted.table.hash] : []))];
+    return [
+      ...this.#mergedInFlight,
+      ...this.#tables.flat().map((table) => table.hash),
+      ...parts.flatMap((part) => (part.persisted?.table ? [part.persisted.table.hash] : [])),
+    ];
   }
 
   /** Merges tables of subtasks that have too many, or too much that is shadowed, in the background. */
@@ -371,7 +392,8 @@ export class Checkpointing {
         .then(({ table }) => this.#merged(subtask.index, tables, table))
         .catch((error: unknown) => {
           this.#merging.delete(subtask.index);
-          if (!this.#stopped) this.#events.notice(`Tables could not be merged and stay as they are: ${encodeError(error).message}`);
+          if (!this.#stopped)
+            this.#events.notice(`Tables could not be merged and stay as they are: ${encodeError(error).message}`);
         });
     }
   }
@@ -388,7 +410,11 @@ export class Checkpointing {
     const start = tables.indexOf(run[0]);
     if (start < 0) return;
     if (merged !== null) this.#mergedInFlight.add(merged.hash);
-    this.#tables[subtask] = [...tables.slice(0, start), ...(merged === null ? [] : [merged]), ...tables.slice(start + run.length)];
+    this.#tables[subtask] = [
+      ...tables.slice(0, start),
+      ...(merged === null ? [] : [merged]),
+      ...tables.slice(start + run.length),
+    ];
   }
 
   #tablesWith(part: Part): TableRef[] {
@@ -414,113 +440,18 @@ export class Checkpointing {
   }
 
   #manifest(id: number, pending: PendingParts): Manifest {
-    const { graph, plan, jobId } = this.#attempt.options;
-    const totals = this.#totalsWith(pending);
-    const stages = plan.stages.map((stage): StageInfo => ({
-      operators: stage.nodes.map((node) => graph.nodes[node].uid),
-      parallelism: stage.parallelism,
-      maxParallelism: stage.maxParallelism,
-      subtasks: Array.from({ length: stage.parallelism }, (_, i) => this.#subtaskInfo(pending.parts.get(stage.firstSubtask + i) as Part, id)),
-    }));
-    const tables = new Map(stages.flatMap((stage) => stage.subtasks.flatMap((subtask) => subtask.tables)).map((table) => [table.hash, table]));
-    const newTables = new Set([...pending.parts.values()].flatMap((part) => part.persisted?.table?.hash ?? []));
-    for (const hash of this.#mergedInFlight) if (tables.has(hash)) newTables.add(hash);
-    let newBytes = 0;
-    let referencedBytes = 0;
-    for (const table of tables.values()) {
-      if (newTables.has(table.hash)) newBytes += table.sizeBytes;
-      else referencedBytes += table.sizeBytes;
-    }
-    const liveBytes = [...pending.parts.values()].reduce((sum, part) => sum + part.snapshot.liveBytes, 0);
-    return {
-      format: 1,
-      kind: 'checkpoint',
-      savepointFormat: null,
-      jobId,
-      jobName: graph.name,
+    const { completed } = this.#state;
+    return assembleManifest({
       checkpointId: id,
-      parent: this.#lastCompleted >= 1 ? (this.#state.completed > 0 ? { jobId, checkpointId: this.#lastCompleted } : this.#options.parent) : null,
-      triggeredAt: pending.triggeredAt.toISOString(),
-      completedAt: new Date().toISOString(),
-      trigger: pending.trigger,
-      incremental: this.#options.incremental,
-      tidemarkVersion: TIDEMARK_VERSION,
-      operators: this.#operatorInfos(totals),
-      stages,
-      counters: this.#counters(pending),
-      sizes: { newBytes, referencedBytes, liveBytes, files: tables.size },
-      durationMs: performance.now() - pending.startedMs,
-      config: this.#options.config,
-    };
-  }
-
-  #subtaskInfo(part: Part, id: number): SubtaskInfo {
-    const { subtask, snapshot } = part;
-    const { stage, indexInStage } = subtask;
-    const persisted = part.persisted as PersistResult;
-    const committables: Record<string, JsonValue[]> = {};
-    for (const { node, value, subtask: owner } of this.#uncommitted) {
-      if (owner !== subtask.index) continue;
-      const { uid } = this.#graph.nodes[node];
-      (committables[uid] ??= []).push(value);
-    }
-    return {
-      subtask: indexInStage,
-      keyGroups: keyGroupRange(indexInStage, stage.maxParallelism, stage.parallelism),
-      finished: snapshot.finished,
-      tables: this.#tablesWith(part),
-      operatorState: snapshot.operatorState,
-      committables,
-      statistics: {
-        syncMs: snapshot.syncMs,
-        asyncMs: persisted.asyncMs,
-        alignmentMs: snapshot.alignmentMs,
-        startDelayMs: snapshot.startDelayMs,
-        newBytes: persisted.table?.createdBy === id ? persisted.table.sizeBytes : 0,
-        liveBytes: snapshot.liveBytes,
-        changedEntries: persisted.changedEntries,
-      },
-    };
-  }
-
-  #operatorInfos(totals: ReadonlyMap<string, StateTotal>): OperatorInfo[] {
-    const { plan, graph } = this.#attempt.options;
-    const { subtasks } = this.#attempt.scheduler;
-    return plan.stages.flatMap((stage) =>
-      stage.nodes.map((nodeId): OperatorInfo => {
-        const node = graph.nodes[nodeId];
-        const states = subtasks[stage.firstSubtask].states.filter((state) => state.uid === node.uid);
-        return {
-          uid: node.uid,
-          name: node.name,
-          kind: node.kind,
-          maxParallelism: stage.maxParallelism,
-          keyedStates: states.map((state): KeyedStateInfo => {
-            const digest = new StateDigest();
-            let entries = 0;
-            for (let i = 0; i < stage.parallelism; i++) {
-              const total = totals.get(`${stage.firstSubtask + i}/${state.uid}/${state.name}`);
-              if (total === undefined) continue;
-              digest.plus(total.digest);
-              entries += total.entries;
-            }
-            return { name: state.name, kind: state.kind, keyType: state.keyType, keySchema: state.keySchema, schema: state.schema, digest: digest.toHex(), entries };
-          }),
-        };
-      }),
-    );
-  }
-
-  /** Counted at the barriers: what was read after them is not in the checkpoint. */
-  #counters(pending: PendingParts): Record<string, number> {
-    const { countersBefore } = this.#options;
-    let records = countersBefore['records'] ?? 0;
-    let malformed = countersBefore['malformed'] ?? 0;
-    for (const { subtask, snapshot } of pending.parts.values()) {
-      if (subtask.source) records += snapshot.recordsIn;
-      malformed += snapshot.malformed;
-    }
-    return { records, malformed };
+      attempt: this.#attempt,
+      pending,
+      options: this.#options,
+      parent: completed > 0 ? { jobId: this.#attempt.options.jobId, checkpointId: this.#lastCompleted } : this.#options.parent,
+      totals: this.#totalsWith(pending),
+      uncommitted: this.#uncommitted,
+      newTables: this.#mergedInFlight,
+      tablesOf: (part) => this.#tablesWith(part),
+    });
   }
 
   #reject(token: number, error: Error): void {
@@ -541,7 +472,10 @@ export class Checkpointing {
         const { uid } = graph.nodes[node];
         for (const [key, info] of states) {
           if (!key.startsWith(`${uid}/`)) continue;
-          totals.set(`${stage.firstSubtask}/${uid}/${info.name}`, { digest: StateDigest.fromHex(info.digest), entries: info.entries });
+          totals.set(`${stage.firstSubtask}/${uid}/${info.name}`, {
+            digest: StateDigest.fromHex(info.digest),
+            entries: info.entries,
+          });
         }
       }
     }

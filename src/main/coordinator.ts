@@ -107,14 +107,24 @@ export function stepCoordinator(options: CoordinatorOptions, state: CoordinatorS
       return triggerDue(options, ...expire(options, state, event.nowMs), event.nowMs);
     case 'request': {
       if (state.queue.length >= MAX_QUEUED_REQUESTS) {
-        return { state, effects: [{ type: 'refuse', token: event.token, reason: `too many checkpoint requests: ${MAX_QUEUED_REQUESTS} are waiting` }] };
+        return {
+          state,
+          effects: [
+            { type: 'refuse', token: event.token, reason: `too many checkpoint requests: ${MAX_QUEUED_REQUESTS} are waiting` },
+          ],
+        };
       }
       const closing = state.closing || event.trigger === 'stop' || event.trigger === 'final';
-      const queue = [...state.queue, { token: event.token, trigger: event.trigger }].sort((a, b) => urgency(a.trigger) - urgency(b.trigger));
+      const queue = [...state.queue, { token: event.token, trigger: event.trigger }].sort(
+        (a, b) => urgency(a.trigger) - urgency(b.trigger),
+      );
       return triggerDue(options, { ...state, queue, closing, dueAtMs: closing ? Infinity : state.dueAtMs }, [], event.nowMs);
     }
     case 'synced':
-      return { state: updatePending(state, event.id, (pending) => ({ ...pending, unsynced: pending.unsynced - 1 })), effects: [] };
+      return {
+        state: updatePending(state, event.id, (pending) => ({ ...pending, unsynced: pending.unsynced - 1 })),
+        effects: [],
+      };
     case 'persisted': {
       const next = updatePending(state, event.id, (pending) => ({ ...pending, unpersisted: pending.unpersisted - 1 }));
       return publishNext(next);
@@ -131,15 +141,23 @@ function urgency(trigger: Trigger): number {
   return { savepoint: 0, stop: 0, final: 1, manual: 2, periodic: 3 }[trigger];
 }
 
-function updatePending(state: CoordinatorState, id: number, change: (pending: PendingCheckpoint) => PendingCheckpoint): CoordinatorState {
+function updatePending(
+  state: CoordinatorState,
+  id: number,
+  change: (pending: PendingCheckpoint) => PendingCheckpoint,
+): CoordinatorState {
   return { ...state, pending: state.pending.map((pending) => (pending.id === id ? change(pending) : pending)) };
 }
 
 /** Publishes the oldest pending checkpoint once its parts are all durable. */
 function publishNext(state: CoordinatorState): CoordinatorStep {
   const [oldest] = state.pending;
-  if (oldest === undefined || oldest.phase !== 'collecting' || oldest.unsynced > 0 || oldest.unpersisted > 0) return { state, effects: [] };
-  return { state: updatePending(state, oldest.id, (pending) => ({ ...pending, phase: 'publishing' })), effects: [{ type: 'publish', id: oldest.id }] };
+  if (oldest === undefined || oldest.phase !== 'collecting' || oldest.unsynced > 0 || oldest.unpersisted > 0)
+    return { state, effects: [] };
+  return {
+    state: updatePending(state, oldest.id, (pending) => ({ ...pending, phase: 'publishing' })),
+    effects: [{ type: 'publish', id: oldest.id }],
+  };
 }
 
 function complete(options: CoordinatorOptions, state: CoordinatorState, id: number, nowMs: number): CoordinatorStep {
@@ -164,15 +182,31 @@ function fail(options: CoordinatorOptions, state: CoordinatorState, id: number, 
   return triggerDue(options, published.state, [...effects, ...published.effects], nowMs);
 }
 
-function abort(options: CoordinatorOptions, state: CoordinatorState, id: number, reason: string): [CoordinatorState, CoordinatorEffect[]] {
+function abort(
+  options: CoordinatorOptions,
+  state: CoordinatorState,
+  id: number,
+  reason: string,
+): [CoordinatorState, CoordinatorEffect[]] {
   const aborted = state.pending.find((pending) => pending.id === id);
   if (aborted === undefined) return [state, []];
   const failures = state.consecutiveFailures + 1;
   const effects: CoordinatorEffect[] = [{ type: 'abort', id, reason, tokens: aborted.requests }];
   if (failures > options.tolerableFailures) {
-    effects.push({ type: 'failJob', reason: `checkpoint ${id} failed (${reason}); ${failures} in a row, ${options.tolerableFailures} are tolerated` });
+    effects.push({
+      type: 'failJob',
+      reason: `checkpoint ${id} failed (${reason}); ${failures} in a row, ${options.tolerableFailures} are tolerated`,
+    });
   }
-  return [{ ...state, pending: state.pending.filter((pending) => pending.id !== id), consecutiveFailures: failures, failed: state.failed + 1 }, effects];
+  return [
+    {
+      ...state,
+      pending: state.pending.filter((pending) => pending.id !== id),
+      consecutiveFailures: failures,
+      failed: state.failed + 1,
+    },
+    effects,
+  ];
 }
 
 function expire(options: CoordinatorOptions, state: CoordinatorState, nowMs: number): [CoordinatorState, CoordinatorEffect[]] {
@@ -180,7 +214,12 @@ function expire(options: CoordinatorOptions, state: CoordinatorState, nowMs: num
   const effects: CoordinatorEffect[] = [];
   for (const pending of state.pending) {
     if (nowMs < pending.triggeredAtMs + options.timeoutMs) continue;
-    const [next, more] = abort(options, current, pending.id, `not complete after ${options.timeoutMs} ms: ${pending.unsynced} of ${options.subtasks} subtasks have not passed the barrier, ${pending.unpersisted} are not durable`);
+    const [next, more] = abort(
+      options,
+      current,
+      pending.id,
+      `not complete after ${options.timeoutMs} ms: ${pending.unsynced} of ${options.subtasks} subtasks have not passed the barrier, ${pending.unpersisted} are not durable`,
+    );
     current = next;
     effects.push(...more);
   }
@@ -188,7 +227,12 @@ function expire(options: CoordinatorOptions, state: CoordinatorState, nowMs: num
 }
 
 /** Starts what may start now, and says when to look again. */
-function triggerDue(options: CoordinatorOptions, state: CoordinatorState, before: readonly CoordinatorEffect[], nowMs: number): CoordinatorStep {
+function triggerDue(
+  options: CoordinatorOptions,
+  state: CoordinatorState,
+  before: readonly CoordinatorEffect[],
+  nowMs: number,
+): CoordinatorStep {
   let current = state;
   const effects = [...before];
   const limit = options.minPauseMs > 0 ? 1 : options.maxConcurrent;
@@ -196,21 +240,56 @@ function triggerDue(options: CoordinatorOptions, state: CoordinatorState, before
     const [request, ...queue] = current.queue;
     // One checkpoint answers every request of the same kind that waits.
     const same = queue.filter((other) => other.trigger === request.trigger && request.trigger !== 'savepoint');
-    current = start({ ...current, queue: queue.filter((other) => !same.includes(other)) }, request.trigger, [request.token, ...same.map((other) => other.token)], options, nowMs, effects);
+    current = start(
+      { ...current, queue: queue.filter((other) => !same.includes(other)) },
+      request.trigger,
+      [request.token, ...same.map((other) => other.token)],
+      options,
+      nowMs,
+      effects,
+    );
   }
   const periodicAtMs = Math.max(current.dueAtMs, current.lastCompletedAtMs + options.minPauseMs);
-  if (!current.closing && options.intervalMs !== null && nowMs >= periodicAtMs && current.pending.length < limit && current.queue.length === 0) {
-    current = start({ ...current, dueAtMs: nextDue(current.dueAtMs, options.intervalMs, nowMs) }, 'periodic', [], options, nowMs, effects);
+  if (
+    !current.closing &&
+    options.intervalMs !== null &&
+    nowMs >= periodicAtMs &&
+    current.pending.length < limit &&
+    current.queue.length === 0
+  ) {
+    current = start(
+      { ...current, dueAtMs: nextDue(current.dueAtMs, options.intervalMs, nowMs) },
+      'periodic',
+      [],
+      options,
+      nowMs,
+      effects,
+    );
   }
   const wakeAtMs = nextWake(options, current, limit);
   if (wakeAtMs !== Infinity) effects.push({ type: 'wake', atMs: wakeAtMs });
   return { state: current, effects };
 }
 
-function start(state: CoordinatorState, trigger: Trigger, requests: readonly number[], options: CoordinatorOptions, nowMs: number, effects: CoordinatorEffect[]): CoordinatorState {
+function start(
+  state: CoordinatorState,
+  trigger: Trigger,
+  requests: readonly number[],
+  options: CoordinatorOptions,
+  nowMs: number,
+  effects: CoordinatorEffect[],
+): CoordinatorState {
   const id = state.nextId;
   effects.push({ type: 'trigger', id, trigger, atMs: nowMs });
-  const pending: PendingCheckpoint = { id, trigger, requests, triggeredAtMs: nowMs, unsynced: options.subtasks, unpersisted: options.subtasks, phase: 'collecting' };
+  const pending: PendingCheckpoint = {
+    id,
+    trigger,
+    requests,
+    triggeredAtMs: nowMs,
+    unsynced: options.subtasks,
+    unpersisted: options.subtasks,
+    phase: 'collecting',
+  };
   return { ...state, nextId: id + 1, pending: [...state.pending, pending] };
 }
 

@@ -1,7 +1,16 @@
 /** What a running job looks like from outside: to the program that called `run()`, to the command line, to tests. */
 import type { EventEmitter } from 'node:events';
 
-export type JobState = 'starting' | 'restoring' | 'running' | 'restarting' | 'stopping' | 'finished' | 'stopped' | 'cancelled' | 'failed';
+export type JobState =
+  | 'starting'
+  | 'restoring'
+  | 'running'
+  | 'restarting'
+  | 'stopping'
+  | 'finished'
+  | 'stopped'
+  | 'cancelled'
+  | 'failed';
 
 export interface RunOptions {
   /** Threads of the pool; default `os.availableParallelism()`. */

@@ -20,7 +20,16 @@ import { CheckpointStore, type RestorePoint } from './checkpoint-store.ts';
 import { Checkpointing } from './checkpointing.ts';
 import type { Config } from './config.ts';
 import type { Trigger } from './coordinator.ts';
-import type { CheckpointSummary, JobEvents, JobHandle, JobProgress, JobResult, JobState, StartOptions, StopOptions } from './handle.ts';
+import type {
+  CheckpointSummary,
+  JobEvents,
+  JobHandle,
+  JobProgress,
+  JobResult,
+  JobState,
+  StartOptions,
+  StopOptions,
+} from './handle.ts';
 import { planJob } from './plan.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { planRestore, recordedMaxParallelism, type RestorePlan } from './restore-plan.ts';
@@ -118,7 +127,10 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
       checkpoints: { completed: this.#completed, failed: this.#failed, inProgress: counts.inProgress },
       lastCheckpoint: this.#lastCheckpoint,
       inputProgress: sample.inputProgress,
-      etaMs: sample.inputProgress === null || sample.inputProgress <= 0 ? null : ((1 - sample.inputProgress) / sample.inputProgress) * sample.elapsedMs,
+      etaMs:
+        sample.inputProgress === null || sample.inputProgress <= 0
+          ? null
+          : ((1 - sample.inputProgress) / sample.inputProgress) * sample.elapsedMs,
       records: sample.records,
       malformed: sample.malformed,
       nextAttemptInMs: this.#nextAttemptAtMs === null ? null : Math.max(0, this.#nextAttemptAtMs - performance.now()),
@@ -142,7 +154,8 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
     this.#keepLast = options.retain === true;
     this.#setState('stopping');
     const last = await this.#request('stop');
-    const summary = options.savepointDirectory === undefined ? last : await this.#store.savepoint(last, options.savepointDirectory);
+    const summary =
+      options.savepointDirectory === undefined ? last : await this.#store.savepoint(last, options.savepointDirectory);
     this.#end?.({ kind: 'stopped' });
     await this.done.catch(() => {});
     return this.#store.hasDirectory ? summary : null;
@@ -164,7 +177,13 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
   }
 
   #request(trigger: Trigger): Promise<CheckpointSummary> {
-    if (this.#checkpointing === null) return Promise.reject(new TidemarkError('ERR_CHECKPOINT_ABORTED', `Job '${this.jobName}' is ${this.#state}: there is nothing to take a checkpoint of. Try again when it runs.`));
+    if (this.#checkpointing === null)
+      return Promise.reject(
+        new TidemarkError(
+          'ERR_CHECKPOINT_ABORTED',
+          `Job '${this.jobName}' is ${this.#state}: there is nothing to take a checkpoint of. Try again when it runs.`,
+        ),
+      );
     return this.#checkpointing.request(trigger);
   }
 
@@ -214,7 +233,14 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
       this.#history = decision.history;
       if (decision.delayMs === null) {
         if (this.#restarts === 0) return ending;
-        return { kind: 'failed', error: new TidemarkError('ERR_JOB_FAILED', `Job '${this.jobName}' failed and is not restarted: ${decision.reason}. ${error.message}`, { cause: error }) };
+        return {
+          kind: 'failed',
+          error: new TidemarkError(
+            'ERR_JOB_FAILED',
+            `Job '${this.jobName}' failed and is not restarted: ${decision.reason}. ${error.message}`,
+            { cause: error },
+          ),
+        };
       }
       this.#restarts++;
       this.#setState('restarting');
@@ -250,7 +276,12 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
       this.#checkpointing = checkpointing;
       if (point !== null) {
         this.#restoredFrom = point.path;
-        this.emit('restored', { path: point.path, checkpointId: point.manifest.checkpointId, durationMs: performance.now() - openedMs, entries: attempt.restoredEntries });
+        this.emit('restored', {
+          path: point.path,
+          checkpointId: point.manifest.checkpointId,
+          durationMs: performance.now() - openedMs,
+          entries: attempt.restoredEntries,
+        });
         this.#deliverRestored(attempt.options.restore);
       }
       this.#setState('running');
@@ -280,7 +311,13 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
       slotBytes: config.runtime.batchBytes,
     });
     const restore: RestorePlan | null =
-      point === null ? null : planRestore(this.#graph, plan, point.manifest, { allowNonRestoredState: config.recovery.allowNonRestoredState, maxParallelism: config.maxParallelism ?? undefined, path: point.path });
+      point === null
+        ? null
+        : planRestore(this.#graph, plan, point.manifest, {
+            allowNonRestoredState: config.recovery.allowNonRestoredState,
+            maxParallelism: config.maxParallelism ?? undefined,
+            path: point.path,
+          });
     this.#nextEpoch = Math.max(this.#nextEpoch, (restore?.checkpointId ?? 0) + 1, this.#store.highestNumber() + 1);
     return new Attempt(
       {
@@ -325,11 +362,21 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
       attempt,
       this.#graph,
       {
-        coordinator: { intervalMs: options.intervalMs, timeoutMs: options.timeoutMs, minPauseMs: options.minPauseMs, maxConcurrent: options.maxConcurrent, tolerableFailures: options.tolerableFailures },
+        coordinator: {
+          intervalMs: options.intervalMs,
+          timeoutMs: options.timeoutMs,
+          minPauseMs: options.minPauseMs,
+          maxConcurrent: options.maxConcurrent,
+          tolerableFailures: options.tolerableFailures,
+        },
         incremental: options.incremental,
         jobDirectory: this.#store.jobDirectory,
         retained: options.retained,
-        config: Object.fromEntries([...this.#config.values].filter(([, { origin }]) => origin !== 'default').map(([key, { value }]) => [key, value as JsonValue])),
+        config: Object.fromEntries(
+          [...this.#config.values]
+            .filter(([, { origin }]) => origin !== 'default')
+            .map(([key, { value }]) => [key, value as JsonValue]),
+        ),
         parent: point === null ? null : { jobId: point.manifest.jobId, checkpointId: point.manifest.checkpointId },
         retainedBefore: this.#store.ownCheckpoints(),
         countersBefore: point?.manifest.counters ?? {},

@@ -9,7 +9,14 @@ import { TidemarkError } from '../format/errors.ts';
 import { defaultMaxParallelism, MAX_PARALLELISM_LIMIT } from '../format/key-groups.ts';
 import { allowsLocalCombine } from '../job/aggregate.ts';
 import type { GraphNode, JobGraph } from '../job/graph.ts';
-import { type ChannelLayout, type EdgePlan, type ExchangeKind, type JobPlan, SLOT_HEADER_BYTES, type StagePlan } from '../worker/protocol.ts';
+import {
+  type ChannelLayout,
+  type EdgePlan,
+  type ExchangeKind,
+  type JobPlan,
+  SLOT_HEADER_BYTES,
+  type StagePlan,
+} from '../worker/protocol.ts';
 
 export interface PlanOptions {
   readonly parallelism: number;
@@ -38,7 +45,9 @@ interface OperatorEdge {
 
 export function planJob(graph: JobGraph, options: PlanOptions): JobPlan {
   const operators = graph.nodes.filter(isOperator);
-  const edges = operators.flatMap((node) => node.inputs.flatMap((input) => operatorEdges(graph, input, { to: node.id, input, kind: 'none', keyNode: -1 })));
+  const edges = operators.flatMap((node) =>
+    node.inputs.flatMap((input) => operatorEdges(graph, input, { to: node.id, input, kind: 'none', keyNode: -1 })),
+  );
   const parallelismOf = (id: number): number => resolveParallelism(graph.nodes[id], options);
 
   const stageOf = new Map<number, number>();
@@ -91,9 +100,13 @@ function operatorEdges(graph: JobGraph, from: number, edge: Omit<OperatorEdge, '
   const node = graph.nodes[from];
   switch (node.kind) {
     case 'keyBy':
-      return node.inputs.flatMap((next) => operatorEdges(graph, next, edge.kind === 'none' ? { ...edge, kind: 'hash', keyNode: node.id } : edge));
+      return node.inputs.flatMap((next) =>
+        operatorEdges(graph, next, edge.kind === 'none' ? { ...edge, kind: 'hash', keyNode: node.id } : edge),
+      );
     case 'rebalance':
-      return node.inputs.flatMap((next) => operatorEdges(graph, next, edge.kind === 'none' ? { ...edge, kind: 'rebalance' } : edge));
+      return node.inputs.flatMap((next) =>
+        operatorEdges(graph, next, edge.kind === 'none' ? { ...edge, kind: 'rebalance' } : edge),
+      );
     case 'union':
       return node.inputs.flatMap((next) => operatorEdges(graph, next, edge));
     default:
@@ -101,12 +114,23 @@ function operatorEdges(graph: JobGraph, from: number, edge: Omit<OperatorEdge, '
   }
 }
 
-function planEdge(graph: JobGraph, edge: OperatorEdge, id: number, stageOf: ReadonlyMap<number, number>, parallelismOf: (id: number) => number, options: PlanOptions): EdgePlan {
+function planEdge(
+  graph: JobGraph,
+  edge: OperatorEdge,
+  id: number,
+  stageOf: ReadonlyMap<number, number>,
+  parallelismOf: (id: number) => number,
+  options: PlanOptions,
+): EdgePlan {
   const producers = parallelismOf(edge.from);
   const consumers = parallelismOf(edge.to);
   const kind: ExchangeKind = edge.kind !== 'none' ? edge.kind : producers === consumers ? 'forward' : 'rebalance';
   const consumer = graph.nodes[edge.to];
-  const combines = kind === 'hash' && consumer.kind === 'aggregate' && allowsLocalCombine(consumer.aggregate) && !emitsRows(graph.nodes[edge.from]);
+  const combines =
+    kind === 'hash' &&
+    consumer.kind === 'aggregate' &&
+    allowsLocalCombine(consumer.aggregate) &&
+    !emitsRows(graph.nodes[edge.from]);
   return {
     id,
     from: stageOf.get(edge.from) as number,
@@ -133,20 +157,30 @@ function channelLayout(channels: number, wantedSlotBytes: number): ChannelLayout
 function resolveParallelism(node: GraphNode, options: PlanOptions): number {
   const parallelism = node.parallelism ?? options.parallelism;
   if (!Number.isInteger(parallelism) || parallelism < 1 || parallelism > MAX_PARALLELISM_LIMIT) {
-    throw new TidemarkError('ERR_JOB_INVALID', `Operator '${node.name}' (${node.location ?? node.uid}) has parallelism ${parallelism}; it must be an integer from 1 to ${MAX_PARALLELISM_LIMIT}.`);
+    throw new TidemarkError(
+      'ERR_JOB_INVALID',
+      `Operator '${node.name}' (${node.location ?? node.uid}) has parallelism ${parallelism}; it must be an integer from 1 to ${MAX_PARALLELISM_LIMIT}.`,
+    );
   }
   return parallelism;
 }
 
 function maxParallelismOf(graph: JobGraph, nodes: readonly number[], parallelism: number, options: PlanOptions): number {
-  const configured = nodes.map((id) => graph.nodes[id].maxParallelism).find((value) => value !== undefined) ?? options.maxParallelism;
-  const recorded = nodes.map((id) => options.recordedMaxParallelism?.get(graph.nodes[id].uid)).find((value) => value !== undefined);
+  const configured =
+    nodes.map((id) => graph.nodes[id].maxParallelism).find((value) => value !== undefined) ?? options.maxParallelism;
+  const recorded = nodes
+    .map((id) => options.recordedMaxParallelism?.get(graph.nodes[id].uid))
+    .find((value) => value !== undefined);
   const maximum = configured ?? recorded ?? defaultMaxParallelism(parallelism);
   if (maximum < parallelism) {
     const { name } = graph.nodes[nodes[0]];
-    throw new TidemarkError('ERR_JOB_INVALID', `Operator '${name}' has parallelism ${parallelism}, above its maximum parallelism ${maximum}. Lower the parallelism, or raise pipeline.max-parallelism (only possible before there is state).`, {
-      facts: { parallelism, maxParallelism: maximum },
-    });
+    throw new TidemarkError(
+      'ERR_JOB_INVALID',
+      `Operator '${name}' has parallelism ${parallelism}, above its maximum parallelism ${maximum}. Lower the parallelism, or raise pipeline.max-parallelism (only possible before there is state).`,
+      {
+        facts: { parallelism, maxParallelism: maximum },
+      },
+    );
   }
   return maximum;
 }

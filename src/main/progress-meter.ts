@@ -38,7 +38,8 @@ export class ProgressMeter {
   }
 
   sample(attempt: Attempt | null): ProgressSample {
-    if (attempt === null) return { stages: [], records: this.records, malformed: this.malformed, inputProgress: null, elapsedMs: 0 };
+    if (attempt === null)
+      return { stages: [], records: this.records, malformed: this.malformed, inputProgress: null, elapsedMs: 0 };
     if (attempt !== this.#attempt) this.#begin(attempt);
     this.#count(attempt);
     const nowMs = performance.now();
@@ -79,7 +80,9 @@ export class ProgressMeter {
 
   #inputProgress(attempt: Attempt): number | null {
     const { scheduler } = attempt;
-    const bounded = this.#graph.nodes.every((node) => node.kind !== 'source' || node.source.kind !== 'generate' || node.source.count !== Infinity);
+    const bounded = this.#graph.nodes.every(
+      (node) => node.kind !== 'source' || node.source.kind !== 'generate' || node.source.count !== Infinity,
+    );
     if (!bounded || attempt.splitCount === 0) return null;
     let done = 0;
     for (const subtask of scheduler.subtasks) if (subtask.source) done += scheduler.double(subtask, ControlDouble.progress);
@@ -88,7 +91,8 @@ export class ProgressMeter {
 
   #stage(attempt: Attempt, stage: StagePlan, nowMs: number): StageProgress {
     const subtasks = attempt.scheduler.subtasks.slice(stage.firstSubtask, stage.firstSubtask + stage.parallelism);
-    const sum = (double: number): number => subtasks.reduce((total, subtask) => total + attempt.scheduler.double(subtask, double), 0);
+    const sum = (double: number): number =>
+      subtasks.reduce((total, subtask) => total + attempt.scheduler.double(subtask, double), 0);
     const before = this.#before.get(stage.id);
     const held = subtasks.filter((subtask) => isHeldUp(attempt, subtask)).length;
     const now: Counters = {

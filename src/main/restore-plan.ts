@@ -58,16 +58,24 @@ export function planRestore(graph: JobGraph, plan: JobPlan, manifest: Manifest, 
   }
   return {
     checkpointId: manifest.checkpointId,
-    subtasks: plan.stages.flatMap((stage) => Array.from({ length: stage.parallelism }, (_, i) => restoreSubtask(graph, stage, i, manifest))),
+    subtasks: plan.stages.flatMap((stage) =>
+      Array.from({ length: stage.parallelism }, (_, i) => restoreSubtask(graph, stage, i, manifest)),
+    ),
     committables: collectCommittables(manifest, uids),
-    sources: new Map(graph.nodes.filter((node) => node.kind === 'source').map((node) => [node.uid, statesOf(manifest, node.uid) as SourceState[]])),
+    sources: new Map(
+      graph.nodes
+        .filter((node) => node.kind === 'source')
+        .map((node) => [node.uid, statesOf(manifest, node.uid) as SourceState[]]),
+    ),
     states,
   };
 }
 
 function checkUids(manifest: Manifest, uids: ReadonlySet<string>, options: RestoreOptions): void {
   if (options.allowNonRestoredState) return;
-  const stateful = new Set(manifest.operators.filter((operator) => operator.keyedStates.length > 0).map((operator) => operator.uid));
+  const stateful = new Set(
+    manifest.operators.filter((operator) => operator.keyedStates.length > 0).map((operator) => operator.uid),
+  );
   for (const subtask of manifest.stages.flatMap((stage) => stage.subtasks)) {
     for (const uid of [...Object.keys(subtask.operatorState), ...Object.keys(subtask.committables)]) stateful.add(uid);
   }
@@ -127,17 +135,26 @@ function clipTables(former: StageInfo, subtask: SubtaskInfo, own: { first: numbe
 
 /** Operator state of all former subtasks that had the operator, in their order. */
 function statesOf(manifest: Manifest, uid: string): Readonly<Record<string, readonly JsonValue[]>>[] {
-  return manifest.stages.flatMap((stage) => stage.subtasks.map((subtask) => subtask.operatorState[uid]).filter((state) => state !== undefined));
+  return manifest.stages.flatMap((stage) =>
+    stage.subtasks.map((subtask) => subtask.operatorState[uid]).filter((state) => state !== undefined),
+  );
 }
 
-function dealOperatorState(node: GraphNode, states: readonly Readonly<Record<string, readonly JsonValue[]>>[], index: number, parallelism: number): Record<string, readonly JsonValue[]> {
+function dealOperatorState(
+  node: GraphNode,
+  states: readonly Readonly<Record<string, readonly JsonValue[]>>[],
+  index: number,
+  parallelism: number,
+): Record<string, readonly JsonValue[]> {
   if (node.kind === 'source') return {};
   const names = new Set(states.flatMap((state) => Object.keys(state)));
   const dealt: Record<string, readonly JsonValue[]> = {};
   for (const name of names) {
     const all = states.flatMap((state) => state[name] ?? []);
     const union = name.startsWith('$') || (node.kind === 'process' && node.process.operatorState[name]?.redistribute === 'union');
-    dealt[name] = union ? all : all.slice(Math.floor((index * all.length) / parallelism), Math.floor(((index + 1) * all.length) / parallelism));
+    dealt[name] = union
+      ? all
+      : all.slice(Math.floor((index * all.length) / parallelism), Math.floor(((index + 1) * all.length) / parallelism));
   }
   return dealt;
 }

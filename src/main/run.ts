@@ -27,7 +27,9 @@ export async function run(module: URL | string, options: RunOptions = {}): Promi
 export async function startJob(graph: JobGraph, moduleUrl: string, options: StartOptions = {}): Promise<JobHandle> {
   const jobId = options.jobId ?? newJobId();
   if (!/^[0-9a-f]{32}$/.test(jobId)) {
-    throw new TidemarkError('ERR_INVALID_ARG', `The job id must be 32 hex characters (0-9, a-f), and is '${jobId}'.`, { facts: { jobId } });
+    throw new TidemarkError('ERR_INVALID_ARG', `The job id must be 32 hex characters (0-9, a-f), and is '${jobId}'.`, {
+      facts: { jobId },
+    });
   }
   const config = await resolveRunConfig(graph, options);
   const store = await CheckpointStore.open(jobId, graph.name, options, config);

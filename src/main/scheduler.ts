@@ -87,7 +87,12 @@ export class Scheduler {
   #finishedReported = false;
   #idle: (() => void)[] = [];
 
-  constructor(deployment: Deployment, pool: WorkerPool, options: { readonly turnBudgetMs: number; readonly taskTimeoutMs: number }, events: SchedulerEvents) {
+  constructor(
+    deployment: Deployment,
+    pool: WorkerPool,
+    options: { readonly turnBudgetMs: number; readonly taskTimeoutMs: number },
+    events: SchedulerEvents,
+  ) {
     this.#pool = pool;
     this.#events = events;
     this.#turnBudgetMs = options.turnBudgetMs;
@@ -95,7 +100,9 @@ export class Scheduler {
     this.i32 = new Int32Array(deployment.control);
     this.f64 = new Float64Array(deployment.control);
     this.#workers = Array.from({ length: pool.threads }, (_, index) => ({ index, subtasks: [], running: null, since: 0 }));
-    this.subtasks = deployment.plan.stages.flatMap((stage) => Array.from({ length: stage.parallelism }, (_, i) => this.#createSubtask(deployment, stage, i)));
+    this.subtasks = deployment.plan.stages.flatMap((stage) =>
+      Array.from({ length: stage.parallelism }, (_, i) => this.#createSubtask(deployment, stage, i)),
+    );
     // Later stages first, so that what is in flight is finished before more is read.
     for (const worker of this.#workers) worker.subtasks.sort((a, b) => b.stage.id - a.stage.id);
   }
@@ -185,7 +192,8 @@ export class Scheduler {
       if ((flags & SubtaskFlag.waiting) !== 0 && this.double(subtask, ControlDouble.wakeAtMs) > nowMs) return 0;
       return subtask.outputs.every(hasRoom) ? PRIORITY_SOURCE : 0;
     }
-    if ((flags & SubtaskFlag.ending) !== 0) return triggered ? PRIORITY_BACKLOG : subtask.outputs.every(hasRoom) ? PRIORITY_SOURCE : 0;
+    if ((flags & SubtaskFlag.ending) !== 0)
+      return triggered ? PRIORITY_BACKLOG : subtask.outputs.every(hasRoom) ? PRIORITY_SOURCE : 0;
     return this.#inputPriority(subtask, epoch, flags);
   }
 
@@ -299,11 +307,17 @@ export class Scheduler {
       const key = `${edge.id}/${index}`;
       const known = this.#channels.get(key);
       if (known !== undefined) return known;
-      const created: Channel = { i32: new Int32Array(channels[edge.id]), word: (index * channelBytes(edge.layout)) / 4, slots: edge.layout.slots, slotBytes: edge.layout.slotBytes };
+      const created: Channel = {
+        i32: new Int32Array(channels[edge.id]),
+        word: (index * channelBytes(edge.layout)) / 4,
+        slots: edge.layout.slots,
+        slotBytes: edge.layout.slotBytes,
+      };
       this.#channels.set(key, created);
       return created;
     };
-    const ends = (edge: EdgePlan, parallelism: number): number[] => (edge.kind === 'forward' ? [indexInStage] : Array.from({ length: parallelism }, (_, i) => i));
+    const ends = (edge: EdgePlan, parallelism: number): number[] =>
+      edge.kind === 'forward' ? [indexInStage] : Array.from({ length: parallelism }, (_, i) => i);
     const worker = indexInStage % this.#workers.length;
     const subtask: ScheduledSubtask = {
       index: stage.firstSubtask + indexInStage,
@@ -311,8 +325,16 @@ export class Scheduler {
       indexInStage,
       source: stage.inputs.length === 0,
       worker,
-      inputs: stage.inputs.flatMap((id) => ends(plan.edges[id], plan.stages[plan.edges[id].from].parallelism).map((producer) => channel(plan.edges[id], producer, indexInStage))),
-      outputs: stage.outputs.flatMap((id) => ends(plan.edges[id], plan.stages[plan.edges[id].to].parallelism).map((consumer) => channel(plan.edges[id], indexInStage, consumer))),
+      inputs: stage.inputs.flatMap((id) =>
+        ends(plan.edges[id], plan.stages[plan.edges[id].from].parallelism).map((producer) =>
+          channel(plan.edges[id], producer, indexInStage),
+        ),
+      ),
+      outputs: stage.outputs.flatMap((id) =>
+        ends(plan.edges[id], plan.stages[plan.edges[id].to].parallelism).map((consumer) =>
+          channel(plan.edges[id], indexInStage, consumer),
+        ),
+      ),
       states: [],
       oversize: [],
       leased: false,

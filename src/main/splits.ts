@@ -26,7 +26,9 @@ export function buildSplitQueue(splits: readonly Split[], states: readonly Sourc
   for (const state of states) for (const value of state.$pending ?? []) remember(begun, value);
   for (const state of states) for (const value of state.$splits ?? []) remember(begun, value);
   for (const id of done) begun.delete(id);
-  const fresh = splits.filter((split) => !done.has(split.id) && !begun.has(split.id)).map((split): QueuedSplit => ({ split, position: null }));
+  const fresh = splits
+    .filter((split) => !done.has(split.id) && !begun.has(split.id))
+    .map((split): QueuedSplit => ({ split, position: null }));
   return { queue: [...begun.values(), ...fresh], done: [...done] };
 }
 

@@ -102,7 +102,13 @@ export class WorkerPool {
     for (const thread of pool.threads) {
       thread.once('exit', (code) => {
         if (this.#destroyed) return;
-        lost(new TidemarkError('ERR_WORKER_EXITED', `A worker thread exited with code ${code}. The job restarts from its last checkpoint; look for process.exit() in the job's functions.`, { facts: { exitCode: code } }));
+        lost(
+          new TidemarkError(
+            'ERR_WORKER_EXITED',
+            `A worker thread exited with code ${code}. The job restarts from its last checkpoint; look for process.exit() in the job's functions.`,
+            { facts: { exitCode: code } },
+          ),
+        );
       });
     }
   }
@@ -113,7 +119,11 @@ export function workerError(error: unknown): TidemarkError {
   if (error instanceof TidemarkError) return error;
   const { code, message } = error as { code?: string; message?: string };
   if (code === 'ERR_WORKER_OUT_OF_MEMORY') {
-    return new TidemarkError('ERR_WORKER_OUT_OF_MEMORY', 'A worker thread ran out of heap. Keep large data in keyed state instead of variables of the job module, or raise the limit with --max-old-space-size.', { cause: error });
+    return new TidemarkError(
+      'ERR_WORKER_OUT_OF_MEMORY',
+      'A worker thread ran out of heap. Keep large data in keyed state instead of variables of the job module, or raise the limit with --max-old-space-size.',
+      { cause: error },
+    );
   }
   return new TidemarkError('ERR_WORKER_EXITED', `A worker thread failed: ${message ?? String(error)}.`, { cause: error });
 }

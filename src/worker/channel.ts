@@ -7,7 +7,15 @@
  */
 import { assert } from '../format/assert.ts';
 import { Memory } from '../format/memory.ts';
-import { CHANNEL_HEADER_BYTES, type ChannelLayout, ChannelWord, channelBytes, type OversizeRow, SLOT_HEADER_BYTES, SlotKind } from './protocol.ts';
+import {
+  CHANNEL_HEADER_BYTES,
+  type ChannelLayout,
+  ChannelWord,
+  channelBytes,
+  type OversizeRow,
+  SLOT_HEADER_BYTES,
+  SlotKind,
+} from './protocol.ts';
 
 /** What a writer keeps while the ring is full: a copy of a slot, or a control slot without data. */
 interface PendingSlot {
@@ -130,7 +138,13 @@ export class ChannelWriter {
     this.#spill = null;
     if (frames === 0) return;
     if (spill !== null) {
-      this.#pending.push({ kind: SlotKind.rows, frames, epoch: this.#epoch, data: spill.u8.subarray(SLOT_HEADER_BYTES, SLOT_HEADER_BYTES + bytes), oversize: null });
+      this.#pending.push({
+        kind: SlotKind.rows,
+        frames,
+        epoch: this.#epoch,
+        data: spill.u8.subarray(SLOT_HEADER_BYTES, SLOT_HEADER_BYTES + bytes),
+        oversize: null,
+      });
       this.#storePending();
       return;
     }
@@ -217,7 +231,12 @@ export class ChannelWriter {
   }
 
   #recordOversize(bytes: SharedArrayBuffer): void {
-    this.#oversize.push({ edge: this.edge, channel: this.channel, sequence: this.memory.i32[this.#headerWord + ChannelWord.head], bytes });
+    this.#oversize.push({
+      edge: this.edge,
+      channel: this.channel,
+      sequence: this.memory.i32[this.#headerWord + ChannelWord.head],
+      bytes,
+    });
   }
 
   #hasRoom(): boolean {

@@ -41,13 +41,19 @@ export function describeEdge(graph: JobGraph, plan: JobPlan, edge: EdgePlan): Ed
 }
 
 /** Keys by field names lie in the row where there is a schema; all others are computed and travel in the frame. */
-function describeKey(node: KeyByNode, schema: Schema | null, input: Schema | null, combine: LocalCombine | null): { edgeKey: EdgeKey; keyCodec: KeyCodec } {
+function describeKey(
+  node: KeyByNode,
+  schema: Schema | null,
+  input: Schema | null,
+  combine: LocalCombine | null,
+): { edgeKey: EdgeKey; keyCodec: KeyCodec } {
   if (node.key.kind === 'fields') {
     const { fields } = node.key;
     // The type of a key is that of the records' fields, combined or not: state must not depend on how records travelled.
     const types = input?.type === 'record' ? fields.map((name) => fieldSchema(input, name)) : null;
     const keyCodec = createKeyCodec(types);
-    if (schema?.type === 'record' && types !== null) return { edgeKey: { kind: 'row', rowKey: createRowKey(schema, fields) }, keyCodec };
+    if (schema?.type === 'record' && types !== null)
+      return { edgeKey: { kind: 'row', rowKey: createRowKey(schema, fields) }, keyCodec };
     const select = combine?.keyOf ?? selectFields(fields);
     return { edgeKey: { kind: 'function', select, codec: keyCodec }, keyCodec };
   }

@@ -52,7 +52,9 @@ export class ExchangeOutput implements Output {
     this.#key = shape.key;
     this.#hash = shape.kind === 'hash';
     this.#groupScale = shape.maxParallelism / 4294967296;
-    this.#channelOfGroup = Int32Array.from({ length: shape.maxParallelism }, (_, group) => subtaskOfKeyGroup(group, shape.maxParallelism, writers.length));
+    this.#channelOfGroup = Int32Array.from({ length: shape.maxParallelism }, (_, group) =>
+      subtaskOfKeyGroup(group, shape.maxParallelism, writers.length),
+    );
     this.#keyRef = new KeyRef(this.#scratch);
     this.#next = subtask % writers.length;
   }
@@ -182,9 +184,13 @@ export class ExchangeOutput implements Output {
 
   #grow(byteLength: number): void {
     if (byteLength > 2 * MAX_FRAME_BYTES) {
-      throw new TidemarkError('ERR_RECORD_TOO_LARGE', `A record is larger than ${MAX_FRAME_BYTES / 1024 / 1024} MiB when encoded. Split it, or keep the large part in a file and send its path.`, {
-        facts: { limitBytes: MAX_FRAME_BYTES },
-      });
+      throw new TidemarkError(
+        'ERR_RECORD_TOO_LARGE',
+        `A record is larger than ${MAX_FRAME_BYTES / 1024 / 1024} MiB when encoded. Split it, or keep the large part in a file and send its path.`,
+        {
+          facts: { limitBytes: MAX_FRAME_BYTES },
+        },
+      );
     }
     const grown = Memory.local(byteLength);
     grown.u8.set(this.#scratch.u8);

@@ -13,10 +13,22 @@ import { describeEdge } from './edge-shape.ts';
 import { BroadcastOutput, ExchangeOutput } from './exchange.ts';
 import type { StageInput } from './input.ts';
 import { InputGate } from './input-gate.ts';
-import type { OperatorContext, OperatorSnapshot, Output } from './operator.ts';
+import type { OperatorContext, Output } from './operator.ts';
 import { buildChain, type Chain, type ChainInput } from './operators/chain.ts';
 import { LocalCombiner } from './operators/local-combiner.ts';
-import { CONTROL_ROW_DOUBLES, ControlDouble, channelIndex, type Deployment, type EdgePlan, type JobPlan, type OpenState, type OversizeRow, type QueuedSplit, type StagePlan, type SubtaskRestore } from './protocol.ts';
+import {
+  CONTROL_ROW_DOUBLES,
+  ControlDouble,
+  channelIndex,
+  type Deployment,
+  type EdgePlan,
+  type JobPlan,
+  type OpenState,
+  type OversizeRow,
+  type QueuedSplit,
+  type StagePlan,
+  type SubtaskRestore,
+} from './protocol.ts';
 import { openRestored } from './restore-state.ts';
 import { SinkOutput } from './sink-output.ts';
 import { SourceInput } from './source-input.ts';
@@ -44,10 +56,18 @@ type NodeOf<K extends GraphNode['kind']> = Extract<GraphNode, { readonly kind: K
  * @param splits  queue of the source that the stage begins with, else null
  * @throws TidemarkError of states that cannot be restored, and what the user's `onOpen` and `Sink.open` throw
  */
-export async function openSubtask(environment: WorkerEnvironment, index: number, restore: SubtaskRestore, splits: readonly QueuedSplit[] | null, fixedSplits: boolean): Promise<OpenedSubtask> {
+export async function openSubtask(
+  environment: WorkerEnvironment,
+  index: number,
+  restore: SubtaskRestore,
+  splits: readonly QueuedSplit[] | null,
+  fixedSplits: boolean,
+): Promise<OpenedSubtask> {
   const { deployment, graph } = environment;
   const { plan } = deployment;
-  const stage = plan.stages.find((candidate) => index >= candidate.firstSubtask && index < candidate.firstSubtask + candidate.parallelism) as StagePlan;
+  const stage = plan.stages.find(
+    (candidate) => index >= candidate.firstSubtask && index < candidate.firstSubtask + candidate.parallelism,
+  ) as StagePlan;
   const subtask = index - stage.firstSubtask;
   const nodes = stage.nodes.map((id) => graph.nodes[id]);
   const source = nodes[0].kind === 'source' ? nodes[0] : null;
@@ -71,9 +91,12 @@ export async function openSubtask(environment: WorkerEnvironment, index: number,
     context,
     where,
     range: hashRangeOf(keyGroupRange(subtask, stage.maxParallelism, stage.parallelism), stage.maxParallelism),
-    restored: (uid) => restore.operatorState[uid] as OperatorSnapshot | undefined,
+    restored: (uid) => restore.operatorState[uid],
     openState: (info) => {
-      const opened = openRestored(info, restore, { limitBytes: deployment.settings.stateLimitBytes, label: `state '${info.name}' of operator '${info.uid}', subtask ${subtask}` });
+      const opened = openRestored(info, restore, {
+        limitBytes: deployment.settings.stateLimitBytes,
+        label: `state '${info.name}' of operator '${info.uid}', subtask ${subtask}`,
+      });
       entries += opened.entries;
       migrated ||= opened.migrated;
       states.push({ info: opened.info, map: opened.map });
@@ -99,15 +122,43 @@ export async function openSubtask(environment: WorkerEnvironment, index: number,
     position.of = () => sourceInput.where();
     stageInput = sourceInput;
   }
-  const parts = { deployment, graph, stage, index, input: stageInput, gate, sourceUid: source?.uid ?? null, chain, exchanges: outputs.exchanges, sinks: outputs.sinks, states, migrated, oversize, control: environment.control, counters };
+  const parts = {
+    deployment,
+    graph,
+    stage,
+    index,
+    input: stageInput,
+    gate,
+    sourceUid: source?.uid ?? null,
+    chain,
+    exchanges: outputs.exchanges,
+    sinks: outputs.sinks,
+    states,
+    migrated,
+    oversize,
+    control: environment.control,
+    counters,
+  };
   return { subtask: new Subtask(parts, restore.epoch), entries };
 }
 
 export function sinkContext(deployment: Deployment, node: GraphNode, subtask: number, parallelism: number): SinkContext {
-  return { jobId: deployment.jobId, jobName: deployment.jobName, uid: node.uid, subtask, parallelism, attempt: deployment.attempt };
+  return {
+    jobId: deployment.jobId,
+    jobName: deployment.jobName,
+    uid: node.uid,
+    subtask,
+    parallelism,
+    attempt: deployment.attempt,
+  };
 }
 
-function operatorContext({ deployment, control }: WorkerEnvironment, stage: StagePlan, index: number, node: GraphNode): OperatorContext {
+function operatorContext(
+  { deployment, control }: WorkerEnvironment,
+  stage: StagePlan,
+  index: number,
+  node: GraphNode,
+): OperatorContext {
   return {
     uid: node.uid,
     name: node.name,
@@ -123,7 +174,11 @@ function operatorContext({ deployment, control }: WorkerEnvironment, stage: Stag
 }
 
 /** How what enters the chain is encoded: rows of the input edges (all alike), or those that a source makes in binary. */
-function chainInput({ deployment, graph }: WorkerEnvironment, stage: StagePlan, source: NodeOf<'source'> | null): ChainInput | null {
+function chainInput(
+  { deployment, graph }: WorkerEnvironment,
+  stage: StagePlan,
+  source: NodeOf<'source'> | null,
+): ChainInput | null {
   if (source !== null) {
     if (source.schema === null) return null;
     return { codec: createRowCodec(source.schema), rowKey: null, keyInFrame: false, keyCodec: null, selector: null };
@@ -161,7 +216,9 @@ async function openOutputs(
   for (const id of stage.outputs) {
     const edge = plan.edges[id];
     const description = describeEdge(graph, plan, edge);
-    const writers = channelsOf(edge, plan.stages[edge.to].parallelism, subtask, 'producer', plan).map((channel) => new ChannelWriter(channels[id], id, channel, edge.layout, oversize));
+    const writers = channelsOf(edge, plan.stages[edge.to].parallelism, subtask, 'producer', plan).map(
+      (channel) => new ChannelWriter(channels[id], id, channel, edge.layout, oversize),
+    );
     const exchange = new ExchangeOutput(description.shape, writers, subtask);
     exchanges.push(exchange);
     if (description.combine !== null) {
@@ -188,7 +245,12 @@ function sameRows(input: Codec | null, output: Codec): boolean {
   return input !== null && (input === output || (input.schema === null && output.schema === null));
 }
 
-async function openSink({ deployment }: WorkerEnvironment, node: GraphNode, stage: StagePlan, subtask: number): Promise<SinkOutput> {
+async function openSink(
+  { deployment }: WorkerEnvironment,
+  node: GraphNode,
+  stage: StagePlan,
+  subtask: number,
+): Promise<SinkOutput> {
   const printed: string[] = [];
   const context = sinkContext(deployment, node, subtask, stage.parallelism);
   const writer = await createSink(sinkOf(node) as SinkSpec, { print: (line) => void printed.push(line) }).open(context);
@@ -199,14 +261,18 @@ async function openSink({ deployment }: WorkerEnvironment, node: GraphNode, stag
 function channelsOf(edge: EdgePlan, others: number, subtask: number, end: 'producer' | 'consumer', plan: JobPlan): number[] {
   const consumers = plan.stages[edge.to].parallelism;
   if (edge.kind === 'forward') return [subtask];
-  return Array.from({ length: others }, (_, other) => (end === 'producer' ? channelIndex(false, subtask, other, consumers) : channelIndex(false, other, subtask, consumers)));
+  return Array.from({ length: others }, (_, other) =>
+    end === 'producer' ? channelIndex(false, subtask, other, consumers) : channelIndex(false, other, subtask, consumers),
+  );
 }
 
 function openReaders({ deployment, channels }: WorkerEnvironment, stage: StagePlan, subtask: number): ChannelReader[] {
   const { plan } = deployment;
   return stage.inputs.flatMap((id) => {
     const edge = plan.edges[id];
-    return channelsOf(edge, plan.stages[edge.from].parallelism, subtask, 'consumer', plan).map((channel) => new ChannelReader(channels[id], id, channel, edge.layout));
+    return channelsOf(edge, plan.stages[edge.from].parallelism, subtask, 'consumer', plan).map(
+      (channel) => new ChannelReader(channels[id], id, channel, edge.layout),
+    );
   });
 }
 

@@ -26,7 +26,11 @@ interface StateChange {
  * @param persistSinks  makes the committables of the task durable
  * @throws TidemarkError ERR_NO_SPACE, ERR_IO, ERR_SINK_FAILED
  */
-export async function persist(task: PersistTask, compression: Compression, persistSinks: (task: PersistTask) => Promise<void>): Promise<PersistResult> {
+export async function persist(
+  task: PersistTask,
+  compression: Compression,
+  persistSinks: (task: PersistTask) => Promise<void>,
+): Promise<PersistResult> {
   const started = performance.now();
   const changes: StateChange[] = [];
   let table: TableRef | null = null;
@@ -47,7 +51,12 @@ export async function persist(task: PersistTask, compression: Compression, persi
   await persistSinks(task);
   return {
     table,
-    states: changes.map(({ uid, name, digest, entries }) => ({ uid, name, digestChange: digest.toHex(), entriesChange: entries })),
+    states: changes.map(({ uid, name, digest, entries }) => ({
+      uid,
+      name,
+      digestChange: digest.toHex(),
+      entriesChange: entries,
+    })),
     changedEntries,
     asyncMs: performance.now() - started,
   };
@@ -61,14 +70,28 @@ function writeState(writer: TableWriter, state: OpenState, { after, checkpointId
   if (addresses.length === 0) return 0;
   const { memory } = reader;
   const { digest } = change;
-  writer.beginSection({ uid: state.uid, name: state.name, kind: state.kind, keyType: state.keyType, keySchema: state.keySchema, schema: state.schema });
+  writer.beginSection({
+    uid: state.uid,
+    name: state.name,
+    kind: state.kind,
+    keyType: state.keyType,
+    keySchema: state.keySchema,
+    schema: state.schema,
+  });
   for (let i = 0; i < addresses.length; i++) {
     const address = addresses[i];
     const keyAt = reader.keyAt(address);
     const keyLength = reader.keyLength(address);
     const before = full ? 0 : reader.previous(address, after);
     if (before !== 0) {
-      digest.subtract(memory, reader.keyAt(before), reader.keyLength(before), memory, reader.valueAt(before), reader.valueLength(before));
+      digest.subtract(
+        memory,
+        reader.keyAt(before),
+        reader.keyLength(before),
+        memory,
+        reader.valueAt(before),
+        reader.valueLength(before),
+      );
       change.entries--;
     }
     if (reader.isTombstone(address)) {

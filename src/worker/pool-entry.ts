@@ -20,7 +20,17 @@ import { createSource } from './connectors/source-runtime.ts';
 import { merge } from './merge-task.ts';
 import { openSubtask, sinkContext, type WorkerEnvironment } from './open-subtask.ts';
 import { persist } from './persist-task.ts';
-import type { CollectGarbageTask, Deployment, OpenResult, Outcome, PersistTask, PublishResult, PublishTask, Task, TurnResult } from './protocol.ts';
+import type {
+  CollectGarbageTask,
+  Deployment,
+  OpenResult,
+  Outcome,
+  PersistTask,
+  PublishResult,
+  PublishTask,
+  Task,
+  TurnResult,
+} from './protocol.ts';
 import type { Subtask } from './subtask.ts';
 
 // piscina hands `workerData` of its options through unchanged.
@@ -54,7 +64,11 @@ export default async function handle(task: Task): Promise<unknown> {
   }
 }
 
-async function turn(index: number, budgetMs: number, oversize: Extract<Task, { op: 'turn' }>['oversize']): Promise<TurnResult | undefined> {
+async function turn(
+  index: number,
+  budgetMs: number,
+  oversize: Extract<Task, { op: 'turn' }>['oversize'],
+): Promise<TurnResult | undefined> {
   try {
     return await (subtasks.get(index) as Subtask).turn(budgetMs, oversize);
   } catch (error) {
@@ -120,7 +134,11 @@ async function commit(nodeId: number, committables: readonly JsonValue[]): Promi
     } catch (error) {
       if (error instanceof TidemarkError) throw error;
       const message = error instanceof Error ? error.message : String(error);
-      throw new TidemarkError('ERR_SINK_FAILED', `Sink '${node.uid}' could not commit: ${message}. The checkpoint is complete; the commit is tried again when the job restarts from it.`, { cause: error, facts: { uid: node.uid } });
+      throw new TidemarkError(
+        'ERR_SINK_FAILED',
+        `Sink '${node.uid}' could not commit: ${message}. The checkpoint is complete; the commit is tried again when the job restarts from it.`,
+        { cause: error, facts: { uid: node.uid } },
+      );
     }
   }
   return null;
@@ -133,7 +151,11 @@ function publish(task: PublishTask): PublishResult {
 }
 
 function collect(task: CollectGarbageTask): { failures: number } {
-  const report = collectGarbage(realFs, task.jobDirectory, { retain: task.retain, inFlight: new Set(task.inFlight), sweep: false });
+  const report = collectGarbage(realFs, task.jobDirectory, {
+    retain: task.retain,
+    inFlight: new Set(task.inFlight),
+    sweep: false,
+  });
   return { failures: report.failures.length };
 }
 

@@ -47,7 +47,15 @@ export const CONTROL_ROW_BYTES = 256;
 export const CONTROL_ROW_WORDS = CONTROL_ROW_BYTES / 4;
 export const CONTROL_ROW_DOUBLES = CONTROL_ROW_BYTES / 8;
 
-export const ControlWord = { epoch: 0, flags: 1, inputsOpen: 2, triggered: 16, stopAfter: 17, completed: 18, cancelled: 19 } as const;
+export const ControlWord = {
+  epoch: 0,
+  flags: 1,
+  inputsOpen: 2,
+  triggered: 16,
+  stopAfter: 17,
+  completed: 18,
+  cancelled: 19,
+} as const;
 export const ControlDouble = {
   recordsIn: 16,
   recordsOut: 17,
@@ -103,7 +111,15 @@ export const SubtaskFlag = {
  */
 export const CHANNEL_HEADER_BYTES = 256;
 export const SLOT_HEADER_BYTES = 32;
-export const ChannelWord = { head: 0, pending: 1, tail: 16, readOffset: 17, readFrames: 18, consumerEpoch: 19, ended: 20 } as const;
+export const ChannelWord = {
+  head: 0,
+  pending: 1,
+  tail: 16,
+  readOffset: 17,
+  readFrames: 18,
+  consumerEpoch: 19,
+  ended: 20,
+} as const;
 
 export const SlotKind = {
   rows: 1,
@@ -306,7 +322,12 @@ export interface CollectGarbageTask {
 
 export interface PersistResult {
   readonly table: TableRef | null;
-  readonly states: readonly { readonly uid: string; readonly name: string; readonly digestChange: string; readonly entriesChange: number }[];
+  readonly states: readonly {
+    readonly uid: string;
+    readonly name: string;
+    readonly digestChange: string;
+    readonly entriesChange: number;
+  }[];
   readonly changedEntries: number;
   readonly asyncMs: number;
 }

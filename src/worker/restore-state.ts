@@ -30,8 +30,19 @@ const MIGRATABLE_KINDS = new Set(['value', 'reducing', 'aggregating']);
 /**
  * @throws TidemarkError ERR_STATE_INCOMPATIBLE, and what reading tables throws
  */
-export function openRestored(state: KeyedStateInfo, restore: SubtaskRestore, options: Pick<StateMapOptions, 'limitBytes' | 'label'>): RestoredState {
-  const info = { uid: state.uid, name: state.name, kind: state.kind, keyType: state.keyType, composite: state.composite, ...stateSchemas(state) };
+export function openRestored(
+  state: KeyedStateInfo,
+  restore: SubtaskRestore,
+  options: Pick<StateMapOptions, 'limitBytes' | 'label'>,
+): RestoredState {
+  const info = {
+    uid: state.uid,
+    name: state.name,
+    kind: state.kind,
+    keyType: state.keyType,
+    composite: state.composite,
+    ...stateSchemas(state),
+  };
   return withTables(realFs, restore.tables, (tables) => {
     const sections = tables.flatMap((table) => table.section(state.uid, state.name)?.entry ?? []);
     const expectedEntries = sections.reduce((sum, section) => sum + section.entries - section.tombstones, 0);
@@ -43,7 +54,10 @@ export function openRestored(state: KeyedStateInfo, restore: SubtaskRestore, opt
 }
 
 /** Schemas of a state as tables and manifests record them. */
-export function stateSchemas(state: Pick<KeyedStateInfo, 'kind' | 'schema'>): { readonly keySchema: Schema | null; readonly schema: Schema | null } {
+export function stateSchemas(state: Pick<KeyedStateInfo, 'kind' | 'schema'>): {
+  readonly keySchema: Schema | null;
+  readonly schema: Schema | null;
+} {
   if (state.kind !== 'map') return { keySchema: null, schema: state.schema as Schema | null };
   const { key, value } = state.schema as unknown as { key: Schema | null; value: Schema | null };
   return { keySchema: key, schema: value };
@@ -63,7 +77,12 @@ function load(map: StateMap, tables: readonly TableReader[], { uid, name }: Omit
 type Migrate = (from: Memory, at: number) => unknown;
 
 /** Values in the former schema are decoded, and written in the present one. */
-function loadMigrated(map: StateMap, tables: readonly TableReader[], { uid, name, schema }: Omit<OpenState, 'handles'>, migrate: Migrate): number {
+function loadMigrated(
+  map: StateMap,
+  tables: readonly TableReader[],
+  { uid, name, schema }: Omit<OpenState, 'handles'>,
+  migrate: Migrate,
+): number {
   const codec = createRowCodec(schema as Schema);
   const cursor = liveEntries(tables, uid, name, ALL_HASHES);
   let scratch = Memory.local(64 * 1024);

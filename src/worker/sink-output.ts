@@ -34,7 +34,9 @@ export class SinkOutput implements Output {
   flush(): Promise<void> | undefined {
     try {
       const flushed = this.#writer.flush?.();
-      return flushed instanceof Promise ? flushed.catch((error: unknown) => Promise.reject(this.#failure('flush', error))) : undefined;
+      return flushed instanceof Promise
+        ? flushed.catch((error: unknown) => Promise.reject(this.#failure('flush', error)))
+        : undefined;
     } catch (error) {
       throw this.#failure('flush', error);
     }
@@ -63,6 +65,9 @@ export class SinkOutput implements Output {
     if (error instanceof TidemarkError) return error;
     const { uid, subtask } = this.#context;
     const message = error instanceof Error ? error.message : String(error);
-    return new TidemarkError('ERR_SINK_FAILED', `Sink '${uid}', subtask ${subtask}, could not ${what}: ${message}`, { cause: error, facts: { uid, subtask } });
+    return new TidemarkError('ERR_SINK_FAILED', `Sink '${uid}', subtask ${subtask}, could not ${what}: ${message}`, {
+      cause: error,
+      facts: { uid, subtask },
+    });
   }
 }

@@ -107,7 +107,10 @@ export class SourceInput implements StageInput, RecordOutput<unknown> {
   }
 
   snapshot(): Readonly<Record<string, readonly JsonValue[]>> {
-    const splits = this.#open.map(({ split, reader, rowReader }) => ({ split: { id: split.id, data: split.data }, position: (reader ?? rowReader)?.position() ?? null }));
+    const splits = this.#open.map(({ split, reader, rowReader }) => ({
+      split: { id: split.id, data: split.data },
+      position: (reader ?? rowReader)?.position() ?? null,
+    }));
     const pending = this.#pending.map(({ split, position }) => ({ split: { id: split.id, data: split.data }, position }));
     return { $done: [...this.#done], $splits: splits, $pending: pending };
   }
@@ -281,4 +284,3 @@ export class SourceInput implements StageInput, RecordOutput<unknown> {
     this.#limit = Math.max(1, Math.min(MAX_PIECE_RECORDS, Math.floor(Math.min(wanted, this.#limit * 2))));
   }
 }
-

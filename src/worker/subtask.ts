@@ -216,7 +216,8 @@ export class Subtask {
     let flushing: Promise<void> | undefined;
     for (const sink of sinks) {
       const flushed = sink.flush();
-      if (flushed !== undefined) flushing = flushing === undefined ? flushed : Promise.all([flushing, flushed]).then(() => undefined);
+      if (flushed !== undefined)
+        flushing = flushing === undefined ? flushed : Promise.all([flushing, flushed]).then(() => undefined);
     }
     return flushing;
   }
@@ -238,7 +239,8 @@ export class Subtask {
     const { stateLimitBytes } = deployment.settings;
     if (states.length === 0) return;
     let used = 0;
-    for (let i = 0; i < deployment.plan.subtaskCount; i++) used += control.f64[i * CONTROL_ROW_DOUBLES + ControlDouble.stateBytes];
+    for (let i = 0; i < deployment.plan.subtaskCount; i++)
+      used += control.f64[i * CONTROL_ROW_DOUBLES + ControlDouble.stateBytes];
     if (used <= stateLimitBytes) return;
     throw new TidemarkError(
       'ERR_STATE_MEMORY_LIMIT',
@@ -319,5 +321,8 @@ export function inSubtask(error: unknown, stage: StagePlan, subtask: number): un
   if (error instanceof TidemarkError) return error;
   assert(stage.parallelism > subtask, 'the subtask belongs to the stage');
   const message = error instanceof Error ? error.message : String(error);
-  return new TidemarkError('ERR_INTERNAL', `Stage '${stage.name}', subtask ${subtask}: ${message}`, { cause: error, facts: { stage: stage.name, subtask } });
+  return new TidemarkError('ERR_INTERNAL', `Stage '${stage.name}', subtask ${subtask}: ${message}`, {
+    cause: error,
+    facts: { stage: stage.name, subtask },
+  });
 }

@@ -63,7 +63,7 @@ describe('generate', () => {
     const codec = createRowCodec(schema);
     const [split] = await source.enumerate(sourceContext);
     const all = new Collector();
-    (source.open(split, null, sourceContext) as SplitReader<unknown>).read(3000, all);
+    await (source.open(split, null, sourceContext) as SplitReader<unknown>).read(3000, all);
     const values = all.records;
     expect(values).toHaveLength(3000);
     fc.assert(

@@ -38,8 +38,25 @@ function read(map: StateMap | DeltaReader, address: number): { key: string; valu
   expect(keyAt % 4).toBe(0);
   expect(valueAt % 8).toBe(0);
   return {
-    key: buf.latin1Slice(keyAt, keyAt + map.keyLength(address)),
-    value: buf.latin1Slice(valueAt, valueAt + map.valueLength(address)),
+    key: buf.toString('latin1', keyAt, keyAt + map.keyLength(address)),
+    value: buf.toString('latin1', valueAt, valueAt + map.valueLength(address)),
+  };
+}
+
+interface Seen {
+  readonly address: number;
+  readonly isTombstone: boolean;
+  readonly entry: { readonly key: string; readonly value: string };
+  readonly older: string | undefined;
+}
+
+function look(reader: DeltaReader, address: number, after: number): Seen {
+  const older = reader.previous(address, after);
+  return {
+    address,
+    isTombstone: reader.isTombstone(address),
+    entry: read(reader, address),
+    older: older === 0 ? undefined : read(reader, older).value,
   };
 }
 
@@ -51,6 +68,8 @@ export class Model {
   readonly ended = new Map<number, Map<string, string>>();
   readonly hashes = new Map<string, number>();
   completed: number;
+  /** What a reader that is still pinned saw when it began. */
+  #held: { readonly reader: DeltaReader; readonly after: number; readonly seen: readonly Seen[] } | undefined;
 
   constructor(options: Partial<StateMapOptions> = {}) {
     this.options = { limitBytes: 1 << 20, segmentBytes: 1024, epoch: 1, label: 'test', ...options };
@@ -121,7 +140,9 @@ export class Model {
       for (const address of addresses) {
         const { key, value } = read(reader, address);
         const older = reader.previous(address, after);
-        expect(older === 0 ? undefined : read(reader, older)).toEqual(before.has(key) ? { key, value: before.get(key) } : undefined);
+        expect(older === 0 ? undefined : read(reader, older)).toEqual(
+          before.has(key) ? { key, value: before.get(key) } : undefined,
+        );
         if (reader.isTombstone(address)) applied.delete(key);
         else applied.set(key, value);
       }
@@ -131,6 +152,24 @@ export class Model {
     }
   }
 
+  /** Pins a reader of a delta and remembers all it sees, older versions included. */
+  hold(after: number, upTo: number): void {
+    if (this.#held !== undefined) return;
+    pinReader(this.map.handles());
+    const reader = openDeltaReader(this.map.handles());
+    const seen = [...reader.collect(after, upTo)].map((address) => look(reader, address, after));
+    this.#held = { reader, after, seen };
+  }
+
+  /** Whatever happened since: the pinned reader must see the same. */
+  unhold(): void {
+    if (this.#held === undefined) return;
+    const { reader, after, seen } = this.#held;
+    this.#held = undefined;
+    for (const before of seen) expect(look(reader, before.address, after)).toEqual(before);
+    unpinReader(this.map.handles());
+  }
+
   checkFull(upTo: number): void {
     pinReader(this.map.handles(), 'full');
     try {
@@ -138,7 +177,9 @@ export class Model {
       const addresses = reader.collectFull(upTo);
       this.#checkOrder(reader, addresses);
       expect(new Set(addresses).size).toBe(addresses.length);
-      expect(sorted(new Map([...addresses].map((address) => [read(reader, address).key, read(reader, address).value])))).toEqual(sorted(this.ended.get(upTo)!));
+      expect(sorted(new Map([...addresses].map((address) => [read(reader, address).key, read(reader, address).value])))).toEqual(
+        sorted(this.ended.get(upTo)!),
+      );
     } finally {
       unpinReader(this.map.handles(), 'full');
     }
@@ -150,7 +191,9 @@ export class Model {
     const addresses = map.addresses();
     expect(addresses.length).toBe(this.content.size);
     expect(map.size).toBe(this.content.size);
-    expect(sorted(new Map([...addresses].map((address) => [read(map, address).key, read(map, address).value])))).toEqual(sorted(this.content));
+    expect(sorted(new Map([...addresses].map((address) => [read(map, address).key, read(map, address).value])))).toEqual(
+      sorted(this.content),
+    );
     for (const [key] of this.hashes) this.get({ text: key, length: key.length, hash: this.hashes.get(key)! });
     let liveBytes = 0;
     for (const address of addresses) liveBytes += this.#recordBytes(address);

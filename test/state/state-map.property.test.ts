@@ -1,5 +1,5 @@
 /** Random operations on the state map against a plain Map. fast-check prints the seed and the shortest failing sequence. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, it } from 'vitest';
 
 import type { StateMapOptions } from '../../src/worker/state/state-map.ts';
@@ -22,38 +22,118 @@ const value = fc.oneof(
 type Step = (model: Model) => void;
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 30, arbitrary: fc.tuple(key, value).map(([k, v]): Step => (model) => model.set(k, v)) },
+  {
+    weight: 30,
+    arbitrary: fc.tuple(key, value).map(
+      ([k, v]): Step =>
+        (model) =>
+          model.set(k, v),
+    ),
+  },
   // A burst makes segments fill, the index grow and the cleaner find work.
-  { weight: 6, arbitrary: fc.tuple(fc.nat(199), fc.integer({ min: 20, max: 120 }), value).map(([from, count, v]): Step => (model) => {
-    for (let i = 0; i < count; i++) model.set(keys[(from + i * 7) % 200], v.slice(0, 60));
-  }) },
-  { weight: 12, arbitrary: key.map((k): Step => (model) => model.delete(k)) },
-  { weight: 2, arbitrary: fc.tuple(fc.nat(199), fc.integer({ min: 20, max: 200 })).map(([from, count]): Step => (model) => {
-    for (let i = 0; i < count; i++) model.delete(keys[(from + i * 3) % 200]);
-  }) },
-  { weight: 5, arbitrary: key.map((k): Step => (model) => model.get(k)) },
+  {
+    weight: 6,
+    arbitrary: fc.tuple(fc.nat(199), fc.integer({ min: 20, max: 120 }), value).map(
+      ([from, count, v]): Step =>
+        (model) => {
+          for (let i = 0; i < count; i++) model.set(keys[(from + i * 7) % 200], v.slice(0, 60));
+        },
+    ),
+  },
+  {
+    weight: 12,
+    arbitrary: key.map(
+      (k): Step =>
+        (model) =>
+          model.delete(k),
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(fc.nat(199), fc.integer({ min: 20, max: 200 })).map(
+      ([from, count]): Step =>
+        (model) => {
+          for (let i = 0; i < count; i++) model.delete(keys[(from + i * 3) % 200]);
+        },
+    ),
+  },
+  {
+    weight: 5,
+    arbitrary: key.map(
+      (k): Step =>
+        (model) =>
+          model.get(k),
+    ),
+  },
   { weight: 8, arbitrary: fc.constant<Step>((model) => model.mark()) },
-  { weight: 5, arbitrary: fc.nat().map((n): Step => (model) => {
-    const ended = [...model.ended.keys()];
-    model.complete(ended[n % ended.length]);
-  }) },
-  { weight: 2, arbitrary: fc.nat().map((n): Step => (model) => {
-    const ended = [...model.ended.keys()];
-    model.rollback(ended[n % ended.length]);
-  }) },
-  { weight: 8, arbitrary: fc.nat(2).map((times): Step => (model) => {
-    for (let i = 0; i <= times; i++) model.map.clean(0);
-  }) },
-  { weight: 3, arbitrary: fc.constant<Step>((model) => { while (model.map.clean(100)); }) },
-  { weight: 4, arbitrary: fc.tuple(fc.nat(), fc.nat()).map(([a, b]): Step => (model) => {
-    const ended = [...model.ended.keys()];
-    const from = a % ended.length;
-    model.checkDelta(ended[from], ended[from + (b % (ended.length - from))]);
-  }) },
-  { weight: 2, arbitrary: fc.nat().map((n): Step => (model) => {
-    const ended = [...model.ended.keys()];
-    model.checkFull(ended[n % ended.length]);
-  }) },
+  {
+    weight: 5,
+    arbitrary: fc.nat().map(
+      (n): Step =>
+        (model) => {
+          const ended = [...model.ended.keys()];
+          model.complete(ended[n % ended.length]);
+        },
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.nat().map(
+      (n): Step =>
+        (model) => {
+          const ended = [...model.ended.keys()];
+          model.rollback(ended[n % ended.length]);
+        },
+    ),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.nat(2).map(
+      (times): Step =>
+        (model) => {
+          for (let i = 0; i <= times; i++) model.map.clean(0);
+        },
+    ),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.constant<Step>((model) => {
+      while (model.map.clean(100));
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.tuple(fc.nat(), fc.nat()).map(
+      ([a, b]): Step =>
+        (model) => {
+          const ended = [...model.ended.keys()];
+          const from = a % ended.length;
+          model.checkDelta(ended[from], ended[from + (b % (ended.length - from))]);
+        },
+    ),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(fc.nat(), fc.nat()).map(
+      ([a, b]): Step =>
+        (model) => {
+          const ended = [...model.ended.keys()];
+          const from = a % ended.length;
+          model.hold(ended[from], ended[from + (b % (ended.length - from))]);
+        },
+    ),
+  },
+  { weight: 3, arbitrary: fc.constant<Step>((model) => model.unhold()) },
+  {
+    weight: 2,
+    arbitrary: fc.nat().map(
+      (n): Step =>
+        (model) => {
+          const ended = [...model.ended.keys()];
+          model.checkFull(ended[n % ended.length]);
+        },
+    ),
+  },
   { weight: 2, arbitrary: fc.constant<Step>((model) => model.reopen()) },
   { weight: 1, arbitrary: fc.constant<Step>((model) => model.check()) },
 );
@@ -63,6 +143,7 @@ function property(options: Partial<StateMapOptions>, numRuns: number): void {
     fc.property(fc.array(step, { minLength: 20, maxLength: 400, size: 'max' }), (steps) => {
       const model = new Model(options);
       for (const run of steps) run(model);
+      model.unhold();
       model.check();
     }),
     { numRuns },
@@ -70,7 +151,7 @@ function property(options: Partial<StateMapOptions>, numRuns: number): void {
 }
 
 describe('state map against a plain Map', () => {
-  it('state map: any sequence of operations leaves what a plain Map holds', () => property({}, 60));
-  it('state map: the same for composite keys, which the index hashes as a whole', () => property({ composite: true }, 20));
-  it('state map: the same with segments of 8 KiB', () => property({ segmentBytes: 8192 }, 20));
+  it('state map: any sequence of operations leaves what a plain Map holds', () => property({}, 40));
+  it('state map: the same for composite keys, which the index hashes as a whole', () => property({ composite: true }, 12));
+  it('state map: the same with segments of 8 KiB', () => property({ segmentBytes: 8192 }, 12));
 });

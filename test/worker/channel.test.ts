@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Memory } from '../../src/format/memory.ts';
 import { ChannelReader, ChannelWriter } from '../../src/worker/channel.ts';
@@ -10,7 +10,11 @@ function channel(layout = LAYOUT): { writer: ChannelWriter; reader: ChannelReade
   const bytes = new SharedArrayBuffer(channelBytes(layout) * 2);
   const oversize: OversizeRow[] = [];
   // The second channel of the buffer, so that offsets count.
-  return { writer: new ChannelWriter(new Memory(bytes), 0, 1, layout, oversize), reader: new ChannelReader(new Memory(bytes), 0, 1, layout), oversize };
+  return {
+    writer: new ChannelWriter(new Memory(bytes), 0, 1, layout, oversize),
+    reader: new ChannelReader(new Memory(bytes), 0, 1, layout),
+    oversize,
+  };
 }
 
 /** A frame of `length` bytes that carries `id`. */

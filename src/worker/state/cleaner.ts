@@ -14,7 +14,20 @@
  */
 import { assert } from '../../format/assert.ts';
 import { BURIED_UNITS, COMPLETED, CURRENT_EPOCH, FULL_PINS, PINS, SEARCH_WANTED, VICTIM, VICTIM_AT } from './control-layout.ts';
-import { copyUnits, DEAD, EPOCH, isGarbage, isTombstoneMeta, keyEquals, keyLengthOf, keyWordOf, META, PREVIOUS, SUPERSEDED, unitsOf } from './record-layout.ts';
+import {
+  copyUnits,
+  DEAD,
+  EPOCH,
+  isGarbage,
+  isTombstoneMeta,
+  keyEquals,
+  keyLengthOf,
+  keyWordOf,
+  META,
+  PREVIOUS,
+  SUPERSEDED,
+  unitsOf,
+} from './record-layout.ts';
 import type { StateMemory } from './state-memory.ts';
 
 /** Share of the used units that may be garbage before segments are cleaned. */
@@ -57,14 +70,15 @@ export class StateCleaner {
     return more;
   }
 
-  /** Empties one segment at once. False when there is none to empty. */
+  /** Frees what is all garbage, and empties one segment, at once. False when that led to nothing. */
   emptyOne(): boolean {
     const { ctl, segments, cleanTail } = this.#map;
     if (Atomics.load(ctl, FULL_PINS) !== 0) return false;
+    const freeBefore = segments.freeCount;
     segments.releaseQuarantine();
     ctl[SEARCH_WANTED] = 1;
     const victim = this.#victim('urgent');
-    if (victim < 0) return false;
+    if (victim < 0) return segments.freeCount > freeBefore;
     let moved = true;
     while (moved && ctl[VICTIM] !== 0) moved = this.#moveBatch(victim, 'urgent');
     cleanTail.publish();

@@ -8,7 +8,19 @@
 import { compareBytes } from '../../format/copy-bytes.ts';
 import type { Memory } from '../../format/memory.ts';
 import { sortByHash } from './radix-sort.ts';
-import { EPOCH, HASH, isTombstoneMeta, keyLengthOf, keyWordOf, META, PREVIOUS, storedValueLength, SUPERSEDED, unitsOf, valueUnit } from './record-layout.ts';
+import {
+  EPOCH,
+  HASH,
+  isTombstoneMeta,
+  keyLengthOf,
+  keyWordOf,
+  META,
+  PREVIOUS,
+  storedValueLength,
+  SUPERSEDED,
+  unitsOf,
+  valueUnit,
+} from './record-layout.ts';
 import { SegmentTable } from './segment-table.ts';
 import type { DeltaReader, StateMapHandles } from './state-map.ts';
 import { memoryOf } from './state-memory.ts';

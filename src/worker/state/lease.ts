@@ -48,13 +48,15 @@ export class Lease {
    * @throws TidemarkError ERR_INVALID_ARG when this thread holds it already: it would wait for itself
    */
   acquire(timeoutMs: number): void {
-    if (this.isHeld) throw misuse(`acquire: this thread (${this.#me - 1}) already holds the lease of ${this.#name}. Release it first.`);
+    if (this.isHeld)
+      throw misuse(`acquire: this thread (${this.#me - 1}) already holds the lease of ${this.#name}. Release it first.`);
     const deadlineMs = performance.now() + timeoutMs;
     for (;;) {
       const holder = Atomics.compareExchange(this.#words, HOLDER, FREE, this.#me);
       if (holder === FREE) break;
       const leftMs = deadlineMs - performance.now();
-      if (!(leftMs > 0) || Atomics.wait(this.#words, HOLDER, holder, leftMs) === 'timed-out') throw this.#timeout(holder - 1, timeoutMs);
+      if (!(leftMs > 0) || Atomics.wait(this.#words, HOLDER, holder, leftMs) === 'timed-out')
+        throw this.#timeout(holder - 1, timeoutMs);
     }
     Atomics.store(this.#words, SINCE, Date.now() | 0);
   }
@@ -70,7 +72,9 @@ export class Lease {
   check(operation: string): void {
     if (this.isHeld) return;
     const holder = this.holder === undefined ? 'nobody does' : `thread ${this.holder} does`;
-    throw misuse(`${operation}: this thread (${this.#me - 1}) does not hold the lease of ${this.#name}, ${holder}. Call acquire() first, or use withLease().`);
+    throw misuse(
+      `${operation}: this thread (${this.#me - 1}) does not hold the lease of ${this.#name}, ${holder}. Call acquire() first, or use withLease().`,
+    );
   }
 
   #timeout(holder: number, timeoutMs: number): TidemarkError {

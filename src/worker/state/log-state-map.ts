@@ -30,10 +30,21 @@
  */
 import { assert } from '../../format/assert.ts';
 import { copyBytes } from '../../format/copy-bytes.ts';
-import { TidemarkError } from '../../format/errors.ts';
+import type { TidemarkError } from '../../format/errors.ts';
 import { Memory } from '../../format/memory.ts';
+import { findMutable, touch } from './batch.ts';
 import { StateCleaner } from './cleaner.ts';
-import { COMPLETED, CURRENT_EPOCH, IN_USE, INDEX_MASK, INDEX_MODE, LIVE_UNITS, NEXT_MASK, SEARCH_WANTED, SIZE } from './control-layout.ts';
+import {
+  COMPLETED,
+  CURRENT_EPOCH,
+  IN_USE,
+  INDEX_MASK,
+  INDEX_MODE,
+  LIVE_UNITS,
+  NEXT_MASK,
+  SEARCH_WANTED,
+  SIZE,
+} from './control-layout.ts';
 import { GIVEN, type IndexTable } from './index-table.ts';
 import {
   copyUnits,
@@ -60,8 +71,10 @@ import {
   withTombstone,
   wordOf,
   writeHead,
+  writeHeadLike,
   zeroUnits,
 } from './record-layout.ts';
+import { checkLengths, memoryLimitReached } from './state-errors.ts';
 import { rollBack } from './rollback.ts';
 import { OPEN } from './segment-table.ts';
 import type { StateMap, StateMapHandles, StateMapOptions } from './state-map.ts';
@@ -69,8 +82,9 @@ import { reserveStateMemory, StateMemory } from './state-memory.ts';
 
 export { pinReader, unpinReader } from './reader-pins.ts';
 
-/** Segments that only the cleaner may take, so that a full map can still be cleaned. */
-const CLEANER_RESERVE = 1;
+/** Segments that entries leave free: one for tombstones, so that a full map can be made emptier, and one for the cleaner. */
+const ENTRY_RESERVE = 2;
+const TOMBSTONE_RESERVE = 1;
 /** Keys whose index slots and records are touched together. 64 to 256 are equally fast. */
 const BATCH = 128;
 /** Homes of a growing index that a batch moves first: 30 microseconds. */
@@ -169,7 +183,7 @@ class LogStateMap implements StateMap {
     const address = this.#slots[slot * 2 + 1];
     if (address === 0 || isTombstoneMeta(this.#log[address * 2 + META])) return false;
     if (this.#bury(slot, address)) return true;
-    this.#openTail(recordUnits(length, 0));
+    this.#openTail(recordUnits(length, 0), TOMBSTONE_RESERVE);
     return this.delete(hash, from, at, length);
   }
 
@@ -194,37 +208,31 @@ class LogStateMap implements StateMap {
   }
 
   prefetch(hashes: Uint32Array, count: number): number {
-    const log = this.#log;
-    const slots = this.#slots;
-    const index = this.#index;
-    let touched = 0;
-    for (let i = 0; i < count; i++) touched ^= slots[index.home(hashes[i] | 0) * 2];
-    for (let i = 0; i < count; i++) {
-      const hash = hashes[i] | 0;
-      let at = index.home(hash) * 2;
-      while (slots[at + 1] !== 0 && slots[at] !== hash) at += 2;
-      touched ^= log[slots[at + 1] * 2 + META];
-    }
-    return touched;
+    return touch(this.#index, this.#log, hashes, count);
   }
 
-  upsertWords(hashes: Uint32Array, keys: Uint32Array, words: 1 | 2, count: number, valueLength: number, addresses: Uint32Array): void {
+  upsertWords(
+    hashes: Uint32Array,
+    keys: Uint32Array,
+    words: 1 | 2,
+    count: number,
+    valueLength: number,
+    addresses: Uint32Array,
+  ): void {
     const ctl = this.#ctl;
-    const index = this.#index;
     const key = this.#key;
+    const isShort = valueLength <= MAX_SHORT_VALUE_BYTES;
+    const meta = metaOf(words * 4, valueLength);
     for (let from = 0; from < count; from += BATCH) {
       const to = Math.min(from + BATCH, count);
-      if (index.growing) index.grow(HOMES_PER_BATCH);
-      const plain = ctl[INDEX_MODE] === GIVEN && ctl[NEXT_MASK] === ctl[INDEX_MASK] && valueLength <= MAX_SHORT_VALUE_BYTES;
-      if (plain) this.#touched ^= findMutable(this.#slots, this.#log, ctl[INDEX_MASK], ctl[CURRENT_EPOCH], metaOf(words * 4, valueLength), hashes, keys, words, from, to, addresses);
-      else addresses.fill(0, from, to);
+      if (this.#index.growing) this.#index.grow(HOMES_PER_BATCH);
+      if (isShort && ctl[INDEX_MODE] === GIVEN && !this.#index.growing) {
+        this.#touched ^= findMutable(this.#map, meta, hashes, keys, words, from, to, addresses);
+      } else addresses.fill(0, from, to);
       for (let i = from; i < to; i++) {
         if (addresses[i] !== 0) continue;
-        if (words === 1) key.u32[0] = keys[i];
-        else {
-          key.u32[0] = keys[i * 2];
-          key.u32[1] = keys[i * 2 + 1];
-        }
+        key.u32[0] = keys[i * words];
+        if (words === 2) key.u32[1] = keys[i * 2 + 1];
         addresses[i] = this.upsert(hashes[i], key, 0, words * 4, valueLength);
       }
     }
@@ -278,7 +286,15 @@ class LogStateMap implements StateMap {
     return result;
   }
 
-  load(hash: number, from: Memory, keyAt: number, keyLength: number, valueFrom: Memory, valueAt: number, valueLength: number): void {
+  load(
+    hash: number,
+    from: Memory,
+    keyAt: number,
+    keyLength: number,
+    valueFrom: Memory,
+    valueAt: number,
+    valueLength: number,
+  ): void {
     const ctl = this.#ctl;
     const log = this.#log;
     const index = this.#index;
@@ -288,7 +304,7 @@ class LogStateMap implements StateMap {
     const epoch = ctl[CURRENT_EPOCH] - 1;
     const address = cleanTail.take(units);
     if (address === 0) {
-      if (!cleanTail.open(units, CLEANER_RESERVE, epoch, epoch)) throw this.#limitError(units);
+      if (!cleanTail.open(units, ENTRY_RESERVE, epoch, epoch)) throw this.#limitError(units);
       this.load(hash, from, keyAt, keyLength, valueFrom, valueAt, valueLength);
       return;
     }
@@ -313,12 +329,22 @@ class LogStateMap implements StateMap {
   }
 
   /** What `upsert` does when the newest version of the key, at `found` if there is one, cannot be written as it is. */
-  #write(slot: number, indexHash: number, found: number, hash: number, from: Memory, at: number, length: number, valueLength: number): number {
-    const address = found === 0 ? this.#insert(slot, indexHash, hash, from, at, length, valueLength) : this.#update(slot, found, valueLength);
+  #write(
+    slot: number,
+    indexHash: number,
+    found: number,
+    hash: number,
+    from: Memory,
+    at: number,
+    length: number,
+    valueLength: number,
+  ): number {
+    const address =
+      found === 0 ? this.#insert(slot, indexHash, hash, from, at, length, valueLength) : this.#update(slot, found, valueLength);
     if (address !== 0) return address;
     // There was no room in the open segment, or no good slot. Making some changes what was found, so begin anew.
     if (found === 0 && this.#index.isFlooded(indexHash, slot)) this.#index.rekey();
-    else this.#openTail(recordUnits(length, valueLength));
+    else this.#openTail(recordUnits(length, valueLength), ENTRY_RESERVE);
     return this.upsert(hash, from, at, length, valueLength);
   }
 
@@ -382,7 +408,7 @@ class LogStateMap implements StateMap {
     const wasTombstone = isTombstoneMeta(meta);
     // A version of this epoch is of no use to anyone any more: the copy takes its place in the chain.
     const previous = isOfEpoch ? log[word + PREVIOUS] : address;
-    writeHead(log, copy, log[word + HASH], previous, epoch, metaOf(keyLength, valueLength), valueLength, log, keyWordOf(address, meta));
+    writeHeadLike(log, copy, address, previous, epoch, metaOf(keyLength, valueLength), valueLength);
     const kept = wasTombstone ? 0 : Math.min(storedValueLength(log, address), valueLength);
     copyUnits(log, valueUnit(log, address), valueUnit(log, copy), (kept + 7) >>> 3);
     this.#zeroValue(copy, kept, units);
@@ -420,7 +446,7 @@ class LogStateMap implements StateMap {
       const keyLength = keyLengthOf(meta);
       const tombstone = tail.take(recordUnits(keyLength, 0));
       if (tombstone === 0) return false;
-      writeHead(log, tombstone, log[word + HASH], address, epoch, withTombstone(metaOf(keyLength, 0)), 0, log, keyWordOf(address, meta));
+      writeHeadLike(log, tombstone, address, address, epoch, withTombstone(metaOf(keyLength, 0)), 0);
       Atomics.store(log, word + SUPERSEDED, epoch);
       segments.retire(address, units, epoch);
       segments.retire(tombstone, recordUnits(keyLength, 0), epoch);
@@ -446,77 +472,20 @@ class LogStateMap implements StateMap {
   }
 
   /** Opens a segment with room for `units` units, emptying others if there is none. */
-  #openTail(units: number): void {
-    const { tail } = this.#map;
+  #openTail(units: number, reserve: number): void {
     const epoch = this.#ctl[CURRENT_EPOCH];
-    while (!tail.open(units, CLEANER_RESERVE, epoch, OPEN)) if (!this.#cleaner.emptyOne() && !tail.open(units, CLEANER_RESERVE, epoch, OPEN)) throw this.#limitError(units);
+    while (!this.#map.tail.open(units, reserve, epoch, OPEN)) if (!this.#cleaner.emptyOne()) throw this.#limitError(units);
   }
 
   #limitError(units: number): TidemarkError {
+    const { usedBytes, liveBytes, size } = this;
     const limitBytes = this.#map.segments.count * this.#map.segments.units * 8;
-    const { usedBytes, liveBytes } = this;
-    const facts = { label: this.#label, neededBytes: units * 8, usedBytes, liveBytes, limitBytes, entries: this.size };
-    return new TidemarkError(
-      'ERR_STATE_MEMORY_LIMIT',
-      `No room for ${units * 8} bytes more in ${this.#label}: ${usedBytes} of ${limitBytes} bytes are in use, ${liveBytes} of them by ${this.size} live entries. ` +
-        'Raise state.memory.limit, raise the parallelism so that each subtask holds fewer keys, or delete what is no longer needed.',
-      { facts },
-    );
+    return memoryLimitReached({ label: this.#label, neededBytes: units * 8, usedBytes, liveBytes, limitBytes, entries: size });
   }
-}
-
-/**
- * For keys of one or two words: writes the address of each key's record where that is of this epoch and of the right shape, and 0
- * where `upsert` must look. Four plain loops, so that the cache misses of many keys overlap: 2^20 keys with 8-byte values take
- * TBD ns each instead of TBD.
- */
-function findMutable(
-  slots: Int32Array,
-  log: Int32Array,
-  mask: number,
-  epoch: number,
-  meta: number,
-  hashes: Uint32Array,
-  keys: Uint32Array,
-  words: 1 | 2,
-  from: number,
-  to: number,
-  addresses: Uint32Array,
-): number {
-  let touched = 0;
-  for (let i = from; i < to; i++) touched ^= slots[(hashes[i] & mask) * 2];
-  for (let i = from; i < to; i++) {
-    const hash = hashes[i] | 0;
-    let at = (hash & mask) * 2;
-    while (slots[at] !== hash && slots[at + 1] !== 0) at += 2;
-    addresses[i] = slots[at + 1];
-  }
-  for (let i = from; i < to; i++) touched ^= log[addresses[i] * 2 + META];
-  if (words === 1) {
-    for (let i = from; i < to; i++) {
-      const at = addresses[i] * 2;
-      if (log[at + KEY] !== (keys[i] | 0) || log[at + EPOCH] !== epoch || log[at + META] !== meta) addresses[i] = 0;
-    }
-    return touched;
-  }
-  for (let i = from; i < to; i++) {
-    const at = addresses[i] * 2;
-    const isKey = log[at + KEY] === (keys[i * 2] | 0) && log[at + KEY + 1] === (keys[i * 2 + 1] | 0);
-    if (!isKey || log[at + EPOCH] !== epoch || log[at + META] !== meta) addresses[i] = 0;
-  }
-  return touched;
 }
 
 function emptySlot(slots: Int32Array, home: number): number {
   let slot = home;
   while (slots[slot * 2 + 1] !== 0) slot++;
   return slot;
-}
-
-function checkLengths(keyLength: number, valueLength: number, label: string): void {
-  if (keyLength <= MAX_KEY_BYTES && valueLength <= MAX_VALUE_BYTES) return;
-  const [what, length, limit] = keyLength > MAX_KEY_BYTES ? ['key', keyLength, MAX_KEY_BYTES] : ['value', valueLength, MAX_VALUE_BYTES];
-  throw new TidemarkError('ERR_RECORD_TOO_LARGE', `A ${what} of ${length} bytes is too large for ${label}: at most ${limit} bytes are allowed. Split it, or keep it outside and store a reference.`, {
-    facts: { label, what, length, limit },
-  });
 }

@@ -44,7 +44,9 @@ assert(MAX_KEY_BYTES <= KEY_LENGTH_MASK && MAX_SHORT_VALUE_BYTES === (1 << KEY_L
 
 /** Meta word of a record that is no tombstone. A long one needs its value length in word 5 too. */
 export function metaOf(keyLength: number, valueLength: number): number {
-  return valueLength <= MAX_SHORT_VALUE_BYTES ? (keyLength << KEY_LENGTH_SHIFT) | valueLength : (keyLength << KEY_LENGTH_SHIFT) | (1 << 31);
+  return valueLength <= MAX_SHORT_VALUE_BYTES
+    ? (keyLength << KEY_LENGTH_SHIFT) | valueLength
+    : (keyLength << KEY_LENGTH_SHIFT) | (1 << 31);
 }
 
 /** 1 for a long record, else 0: what the key's place and the header's size depend on. */
@@ -144,6 +146,20 @@ export function writeHead(
   for (let i = 0; i < count; i++) log[keyWord + i] = words[word + i];
   // The word between an odd key and the value: written so that recycled memory never shows.
   if (((keyWord + count) & 1) !== 0) log[keyWord + count] = 0;
+}
+
+/** The same with hash and key of another record of the log. */
+export function writeHeadLike(
+  log: Int32Array,
+  address: number,
+  source: number,
+  previous: number,
+  epoch: number,
+  meta: number,
+  valueLength: number,
+): void {
+  const word = keyWordOf(source, log[source * 2 + META]);
+  writeHead(log, address, log[source * 2 + HASH], previous, epoch, meta, valueLength, log, word);
 }
 
 /** From here on `fill` and `copyWithin` beat a loop. */

@@ -14,7 +14,8 @@ export function rollBack(map: StateMemory, epoch: number): void {
   const { ctl, segments, tail, cleanTail } = map;
   assert(epoch >= ctl[COMPLETED] && epoch < ctl[CURRENT_EPOCH], 'rollback to an epoch that is complete or newer, and has ended');
   const { highWater } = segments;
-  for (let head = 0; head < highWater; head++) if (segments.isHead(head) && segments.lastEpoch(head) > epoch) undoSegment(map, head, epoch);
+  for (let head = 0; head < highWater; head++)
+    if (segments.isHead(head) && segments.lastEpoch(head) > epoch) undoSegment(map, head, epoch);
   for (let head = 0; head < highWater; head++) {
     if (!segments.isHead(head)) continue;
     segments.forgetEpochsAfter(head, epoch);

@@ -176,7 +176,8 @@ export class SegmentTable {
     const { ctl } = this;
     if (ctl[QUARANTINED] === 0 || Atomics.load(ctl, PINS) !== 0) return;
     const { highWater } = this;
-    for (let segment = 0; segment < highWater; segment++) if (ctl[STATE + segment * SEGMENT_WORDS] === QUARANTINE) this.#release(segment);
+    for (let segment = 0; segment < highWater; segment++)
+      if (ctl[STATE + segment * SEGMENT_WORDS] === QUARANTINE) this.#release(segment);
     ctl[QUARANTINED] = 0;
   }
 

@@ -235,8 +235,12 @@ export class SharedMap {
   #checkMark(operation: string, mark: SharedMapMark): void {
     const { epoch, completed } = this.#map;
     if (Number.isInteger(mark) && mark >= completed && mark < epoch) return;
-    const known = epoch - 1 > completed ? `the marks ${completed} to ${epoch - 1} can be used` : `only mark ${completed} can be used`;
-    throw new TidemarkError('ERR_INVALID_ARG', `${operation}: ${String(mark)} is not a mark of ${this.handles.name} that is still kept; ${known}.`);
+    const known =
+      epoch - 1 > completed ? `the marks ${completed} to ${epoch - 1} can be used` : `only mark ${completed} can be used`;
+    throw new TidemarkError(
+      'ERR_INVALID_ARG',
+      `${operation}: ${String(mark)} is not a mark of ${this.handles.name} that is still kept; ${known}.`,
+    );
   }
 }
 
@@ -251,7 +255,10 @@ function putKey(operation: string, key: Uint8Array): number {
   checkBytes(operation, 'key', key);
   const length = key.byteLength;
   if (length > MAX_KEY_BYTES) {
-    throw new TidemarkError('ERR_RECORD_TOO_LARGE', `${operation}: a key of ${length} bytes is too large, at most ${MAX_KEY_BYTES} are allowed. Use a hash of it as the key.`);
+    throw new TidemarkError(
+      'ERR_RECORD_TOO_LARGE',
+      `${operation}: a key of ${length} bytes is too large, at most ${MAX_KEY_BYTES} are allowed. Use a hash of it as the key.`,
+    );
   }
   scratch.u32[length >>> 2] = 0;
   scratch.u8.set(key);
@@ -274,10 +281,16 @@ function copy(memory: Memory, at: number, length: number): Uint8Array {
 
 function checkBytes(operation: string, what: string, bytes: unknown): void {
   if (bytes instanceof Uint8Array) return;
-  throw new TidemarkError('ERR_INVALID_ARG', `${operation}: the ${what} must be a Uint8Array, not ${bytes === null ? 'null' : typeof bytes}.`);
+  throw new TidemarkError(
+    'ERR_INVALID_ARG',
+    `${operation}: the ${what} must be a Uint8Array, not ${bytes === null ? 'null' : typeof bytes}.`,
+  );
 }
 
 function checkInteger(option: string, value: number, min: number, max: number): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
-  throw new TidemarkError('ERR_INVALID_ARG', `createSharedMap: ${option} must be an integer from ${min} to ${max}, not ${String(value)}.`);
+  throw new TidemarkError(
+    'ERR_INVALID_ARG',
+    `createSharedMap: ${option} must be an integer from ${min} to ${max}, not ${String(value)}.`,
+  );
 }

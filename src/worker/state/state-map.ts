@@ -88,7 +88,14 @@ export interface StateMap {
    * of the mutable entry of each key to `addresses`. New entries have zeroed values. Duplicates in the batch are fine.
    * Keys are taken from `keys` (u32 words, 1 or 2 per key). This is the hot path of the built-in aggregates.
    */
-  upsertWords(hashes: Uint32Array, keys: Uint32Array, words: 1 | 2, count: number, valueLength: number, addresses: Uint32Array): void;
+  upsertWords(
+    hashes: Uint32Array,
+    keys: Uint32Array,
+    words: 1 | 2,
+    count: number,
+    valueLength: number,
+    addresses: Uint32Array,
+  ): void;
 
   /**
    * Barrier: everything written so far is frozen and belongs to the epoch that ends; `nextEpoch` begins. Constant
@@ -110,7 +117,15 @@ export interface StateMap {
    * Restore: adds an entry as clean (it belongs to epoch `epoch - 1` and is not emitted by the next delta) without
    * probing for an older version. The caller guarantees that keys are unique.
    */
-  load(hash: number, from: Memory, keyAt: number, keyLength: number, valueFrom: Memory, valueAt: number, valueLength: number): void;
+  load(
+    hash: number,
+    from: Memory,
+    keyAt: number,
+    keyLength: number,
+    valueFrom: Memory,
+    valueAt: number,
+    valueLength: number,
+  ): void;
 }
 
 /**

@@ -1,6 +1,5 @@
 /** The shared memory of one map, opened in this thread: views, and the objects that know how to read them. No state of its own. */
 import { assert } from '../../format/assert.ts';
-import { TidemarkError } from '../../format/errors.ts';
 import { Memory } from '../../format/memory.ts';
 import {
   CLEAN_TAIL,
@@ -21,6 +20,7 @@ import { GIVEN, IndexTable, indexBytes, slotsFor, WHOLE_KEY } from './index-tabl
 import { LogTail } from './log-tail.ts';
 import { recordUnits } from './record-layout.ts';
 import { SegmentTable } from './segment-table.ts';
+import { reservationRefused } from './state-errors.ts';
 import type { StateMapHandles, StateMapOptions } from './state-map.ts';
 
 /** Addresses of units are below 2^30, so that indices of words are below 2^31. */
@@ -34,6 +34,8 @@ const MAX_INDEX_SLOTS = 2 ** 29;
 const SEGMENT_BYTES = 128 * 1024;
 const MIN_SEGMENT_BYTES = 1024;
 const MIN_SEGMENTS = 32;
+/** With `segmentBytes` given: the two open ones and the two that are kept free. */
+const FEWEST_SEGMENTS = 4;
 
 export class StateMemory {
   readonly handles: StateMapHandles;
@@ -91,7 +93,7 @@ export function reserveStateMemory(options: StateMapOptions): StateMapHandles {
       return reserve(limit, options);
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
-      if (limit < 2 ** 20) throw refused(wanted, options.label, cause);
+      if (limit < 2 ** 20) throw reservationRefused(options.label, wanted, cause);
       limit = Math.floor(limit / 2);
     }
   }
@@ -99,8 +101,11 @@ export function reserveStateMemory(options: StateMapOptions): StateMapHandles {
 
 function reserve(limit: number, options: StateMapOptions): StateMapHandles {
   const segmentBytes = options.segmentBytes ?? segmentBytesFor(limit);
-  assert(Number.isInteger(Math.log2(segmentBytes)) && segmentBytes >= MIN_SEGMENT_BYTES, 'segments are a power of two, at least 1 KiB');
-  const segmentCount = Math.max(Math.floor(limit / segmentBytes), 2);
+  assert(
+    Number.isInteger(Math.log2(segmentBytes)) && segmentBytes >= MIN_SEGMENT_BYTES,
+    'segments are a power of two, at least 1 KiB',
+  );
+  const segmentCount = Math.max(Math.floor(limit / segmentBytes), FEWEST_SEGMENTS);
   const log = new SharedArrayBuffer(segmentCount * segmentBytes);
   memoryOf(log); // Node 20 cannot view more than 4 GiB as bytes: a RangeError here, as above.
   const mostEntries = (segmentCount * segmentBytes) / 8 / recordUnits(0, 0);
@@ -125,11 +130,4 @@ function segmentBytesFor(limit: number): number {
   let bytes = SEGMENT_BYTES;
   while (bytes > MIN_SEGMENT_BYTES && bytes * MIN_SEGMENTS > limit) bytes /= 2;
   return bytes;
-}
-
-function refused(bytes: number, label: string, cause: unknown): TidemarkError {
-  return new TidemarkError('ERR_STATE_MEMORY_LIMIT', `The machine refuses to reserve any of ${bytes} bytes of address space for ${label}. Close other programs, or lower state.memory.limit.`, {
-    cause,
-    facts: { label, limitBytes: bytes },
-  });
 }

@@ -1,0 +1,328 @@
+import { describe, expect, it } from 'vitest';
+
+import { isTidemarkError } from '../../src/format/errors.ts';
+import { hashKeyOfTwoWords, hashKeyOfWord } from '../../src/format/hash.ts';
+import { Memory } from '../../src/format/memory.ts';
+import { openDeltaReader } from '../../src/worker/state/delta-reader.ts';
+import { createStateMap, openStateMap, pinReader, unpinReader } from '../../src/worker/state/log-state-map.ts';
+import type { StateMap, StateMapOptions } from '../../src/worker/state/state-map.ts';
+import { keyOf, Model } from './model.ts';
+
+const scratch = Memory.local(128);
+const newMap = (options: Partial<StateMapOptions> = {}): StateMap =>
+  createStateMap({ limitBytes: 2 ** 26, epoch: 1, label: "state 'total' of operator 'x'", ...options });
+
+/** Writes the value of a key of one word, as a double. */
+function put(map: StateMap, key: number, value: number, hash = hashKeyOfWord(key)): void {
+  scratch.u32[0] = key;
+  map.memory.f64[map.valueAt(map.upsert(hash, scratch, 0, 4, 8)) / 8] = value;
+}
+
+function value(map: StateMap, key: number, hash = hashKeyOfWord(key)): number | undefined {
+  scratch.u32[0] = key;
+  const address = map.find(hash, scratch, 0, 4);
+  return address === 0 ? undefined : map.memory.f64[map.valueAt(address) / 8];
+}
+
+function remove(map: StateMap, key: number, hash = hashKeyOfWord(key)): boolean {
+  scratch.u32[0] = key;
+  return map.delete(hash, scratch, 0, 4);
+}
+
+function checkpoint(map: StateMap): void {
+  map.mark(map.epoch + 1);
+  map.complete(map.epoch - 1);
+}
+
+function cleanAll(map: StateMap): void {
+  while (map.clean(1000));
+}
+
+function codeOf(run: () => void): string | undefined {
+  try {
+    run();
+  } catch (error) {
+    if (isTidemarkError(error)) return error.code;
+    throw error;
+  }
+  return undefined;
+}
+
+describe('state map: entries', () => {
+  it('state map: values from 0 bytes to 64 MiB and keys from 0 bytes to 64 KiB come back', () => {
+    const model = new Model({ limitBytes: 2 ** 29, segmentBytes: 2 ** 17 });
+    const keys = [0, 1, 3, 4, 5, 8, 65535, 65536].map((length) => keyOf('k'.repeat(length)));
+    const lengths = [0, 1, 7, 8, 9, 8191, 8192, 131072, 2 ** 20 + 3];
+    keys.forEach((key, i) => model.set(key, `${i}`.repeat(lengths[i])));
+    model.set(keyOf('largest'), 'v'.repeat(2 ** 26));
+    model.mark();
+    for (const key of keys) model.set(key, 'short');
+    model.checkDelta(0, 1);
+    model.check();
+  });
+
+  it('state map: a longer key or value is ERR_RECORD_TOO_LARGE, and nothing is changed', () => {
+    const map = newMap();
+    const long = Memory.local(65544);
+    expect(codeOf(() => map.upsert(1, long, 0, 65537, 8))).toBe('ERR_RECORD_TOO_LARGE');
+    expect(codeOf(() => map.upsert(1, long, 0, 8, 2 ** 26 + 1))).toBe('ERR_RECORD_TOO_LARGE');
+    expect(map.size).toBe(0);
+  });
+
+  it.each([1, 2] as const)('state map: upsertWords finds and creates what upsert would, keys of %d words', (words) => {
+    const map = newMap({ segmentBytes: 4096 });
+    const expected = new Map<number, number>();
+    const keys = new Uint32Array(1000 * words);
+    const hashes = new Uint32Array(1000);
+    const addresses = new Uint32Array(1000);
+    let state = 1;
+    for (let round = 0; round < 40; round++) {
+      for (let i = 0; i < 1000; i++) {
+        state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+        const key = (state >>> 8) % (200 * (round + 1));
+        keys[i * words] = key;
+        if (words === 2) keys[i * 2 + 1] = key & 3;
+        hashes[i] = words === 1 ? hashKeyOfWord(key) : hashKeyOfTwoWords(key, key & 3);
+      }
+      map.upsertWords(hashes, keys, words, 1000, 8, addresses);
+      for (let i = 0; i < 1000; i++) {
+        const at = map.valueAt(addresses[i]) / 8;
+        expect(map.memory.f64[at]).toBe(expected.get(keys[i * words]) ?? 0);
+        map.memory.f64[at] += 1;
+        expected.set(keys[i * words], map.memory.f64[at]);
+      }
+      if (round % 3 === 2) checkpoint(map);
+      map.clean(0);
+    }
+    expect(map.size).toBe(expected.size);
+  });
+
+  it('state map: every key is found at any moment while the index grows, and the handles stay the same', () => {
+    const map = newMap();
+    const other = openStateMap(structuredClone(map.handles()), { label: 'other thread' });
+    const { index } = map.handles();
+    for (let key = 0; key < 40_000; key++) {
+      put(map, key, key * 3);
+      if (key % 7 === 0) expect(remove(map, key)).toBe(true);
+      const probe = Math.imul(key, 2654435761) >>> 0;
+      expect(value(other, probe % (key + 1))).toBe((probe % (key + 1)) % 7 === 0 ? undefined : (probe % (key + 1)) * 3);
+    }
+    expect(map.handles().index).toBe(index);
+  });
+
+  it('state map: 2^17 keys with one hash are as quick as the keyed hash allows, and all are found', () => {
+    const map = newMap();
+    const count = 2 ** 17;
+    const start = performance.now();
+    for (let key = 0; key < count; key++) put(map, key, key, 7);
+    const sample = [0, 1, 1023, 1024, 1025, 70_000, count - 1];
+    expect(sample.map((key) => value(map, key, 7))).toEqual(sample);
+    for (let key = 0; key < count; key += 2) remove(map, key, 7);
+    expect(sample.map((key) => value(map, key, 7))).toEqual(sample.map((key) => (key % 2 === 0 ? undefined : key)));
+    // Quadratic probing of 2^17 keys would take minutes.
+    expect(performance.now() - start).toBeLessThan(10_000);
+    checkpoint(map);
+    const addresses = openDeltaReader(map.handles()).collect(0, 1);
+    expect(addresses.length).toBe(count / 2);
+    expect(map.hashAt(addresses[0])).toBe(7);
+  });
+});
+
+describe('state map: the limit', () => {
+  it('state map: at the limit ERR_STATE_MEMORY_LIMIT names label, bytes and limit, and the map stays as it was', () => {
+    const map = newMap({ limitBytes: 2 ** 18, segmentBytes: 4096 });
+    let count = 0;
+    let error: unknown;
+    try {
+      for (; ; count++) put(map, count, count);
+    } catch (caught) {
+      error = caught;
+    }
+    expect(error).toMatchObject({
+      code: 'ERR_STATE_MEMORY_LIMIT',
+      facts: { limitBytes: 2 ** 18, entries: count, neededBytes: 32 },
+    });
+    expect(String(error)).toMatch(/state 'total' of operator 'x'.* of 262144 bytes.*state\.memory\.limit/);
+    expect(count).toBeGreaterThan(7000);
+    expect(map.size).toBe(count);
+    for (let key = 0; key < count; key++) expect(value(map, key)).toBe(key);
+    put(map, 5, 55); // In place: needs no room.
+    expect(value(map, 5)).toBe(55);
+  });
+
+  it('state map: a full map goes on when entries are deleted', () => {
+    const map = newMap({ limitBytes: 2 ** 18, segmentBytes: 4096 });
+    const fill = (): number => {
+      let key = 0;
+      expect(
+        codeOf(() => {
+          for (; ; key++) put(map, key, key);
+        }),
+      ).toBe('ERR_STATE_MEMORY_LIMIT');
+      return key;
+    };
+    const count = fill();
+    checkpoint(map);
+    for (let key = 0; key < 150; key++) expect(remove(map, key)).toBe(true);
+    checkpoint(map);
+    // 127 keys stand in a segment of their own, in order.
+    for (let key = 0; key < 100; key++) put(map, count + key, 1);
+    expect(map.size).toBe(count - 50);
+  });
+
+  it('state map: entries that never were in a checkpoint leave room when they are deleted', () => {
+    const empty = newMap({ limitBytes: 2 ** 18, segmentBytes: 4096 });
+    for (let round = 0; round < 5; round++) {
+      for (let key = 0; key < 5000; key++) put(empty, key, key);
+      for (let key = 0; key < 5000; key++) remove(empty, key);
+      cleanAll(empty);
+    }
+    expect(empty.size).toBe(0);
+  });
+
+  it('state map: when nothing else is left, an operation makes room by emptying sparse segments itself', () => {
+    const map = newMap({ limitBytes: 2 ** 18, segmentBytes: 4096 });
+    for (let key = 0; key < 3500; key++) put(map, key, 0);
+    for (let round = 1; round < 60; round++) {
+      checkpoint(map);
+      for (let key = round % 7; key < 3500; key += 7) put(map, key, round);
+    }
+    for (let key = 0; key < 3500; key++) expect(value(map, key)).toBe(59 - ((((59 - key) % 7) + 7) % 7));
+  });
+});
+
+describe('state map: memory', () => {
+  it('state map: a small state that changes all the time takes a few segments', () => {
+    const map = newMap();
+    for (let round = 0; round < 2000; round++) {
+      for (let key = 0; key < 50; key++) put(map, key, round);
+      checkpoint(map);
+      map.clean(1);
+    }
+    expect(map.usedBytes).toBeLessThanOrEqual(4 * 128 * 1024);
+  });
+
+  it('state map: without any mark the garbage of growing values and deletions is reclaimed', () => {
+    const map = newMap({ segmentBytes: 4096 });
+    for (let length = 8; length <= 800; length += 8) {
+      for (let key = 0; key < 100; key++) {
+        scratch.u32[0] = key;
+        map.upsert(hashKeyOfWord(key), scratch, 0, 4, length);
+      }
+      map.clean(100);
+    }
+    expect(map.usedBytes).toBeLessThan(map.liveBytes * 1.6);
+    for (let key = 0; key < 100; key++) remove(map, key);
+    cleanAll(map);
+    expect(map.usedBytes).toBeLessThanOrEqual(3 * 4096);
+  });
+
+  it('state map: keys that come and go leave nothing behind', () => {
+    const map = newMap({ segmentBytes: 4096 });
+    for (let round = 0; round < 60; round++) {
+      for (let key = 0; key < 1000; key++) put(map, round * 1000 + key, key);
+      checkpoint(map);
+      for (let key = 0; key < 1000; key++) remove(map, round * 1000 + key);
+      checkpoint(map);
+      cleanAll(map);
+    }
+    expect(map.size).toBe(0);
+    expect(map.liveBytes).toBe(0);
+    expect(map.usedBytes).toBeLessThanOrEqual(3 * 4096);
+  });
+
+  it('state map: random updates with a checkpoint at every 5 % stay within 1.75 times (key + value + 16) an entry', () => {
+    const entries = 30_000;
+    const map = newMap();
+    for (let key = 0; key < entries; key++) put(map, key, 0);
+    let state = 1;
+    let peakBytes = 0;
+    for (let i = 1; i < entries * 10; i++) {
+      state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+      put(map, (state >>> 8) % entries, i);
+      if (i % (entries / 20) !== 0) continue;
+      checkpoint(map);
+      cleanAll(map);
+      peakBytes = Math.max(peakBytes, map.usedBytes);
+    }
+    expect(peakBytes / entries / (4 + 8 + 16)).toBeLessThan(1.75);
+  });
+
+  it('state map: after a rollback the memory of what was undone is used again', () => {
+    const map = newMap({ segmentBytes: 4096 });
+    for (let key = 0; key < 2000; key++) put(map, key, key);
+    checkpoint(map);
+    const usedBytes = map.usedBytes;
+    for (let round = 0; round < 50; round++) {
+      for (let key = 0; key < 3000; key++) put(map, key, -1);
+      map.rollback(map.completed);
+      expect(map.size).toBe(2000);
+    }
+    checkpoint(map);
+    cleanAll(map);
+    expect(map.usedBytes).toBeLessThanOrEqual(usedBytes + 2 * 4096);
+    for (let key = 0; key < 3000; key++) expect(value(map, key)).toBe(key < 2000 ? key : undefined);
+  });
+});
+
+describe('state map: readers', () => {
+  it('state map: loaded entries are not in the next delta, but in a full scan and as older versions', () => {
+    const map = newMap({ epoch: 5 });
+    for (let key = 0; key < 3000; key++) {
+      scratch.u32[0] = key;
+      scratch.f64[1] = key;
+      map.load(hashKeyOfWord(key), scratch, 0, 4, scratch, 8, 8);
+    }
+    for (let key = 0; key < 3000; key += 3) put(map, key, -key);
+    map.mark(6);
+    const reader = openDeltaReader(map.handles());
+    const delta = reader.collect(4, 5);
+    expect(delta.length).toBe(1000);
+    for (const address of delta) {
+      const key = reader.memory.u32[reader.keyAt(address) / 4];
+      const older = reader.previous(address, 4);
+      expect(reader.memory.f64[reader.valueAt(older) / 8]).toBe(key);
+    }
+    expect(reader.collectFull(5).length).toBe(3000);
+    expect(map.size).toBe(3000);
+  });
+
+  it('state map: what a pinned reader sees is not overwritten; when it has ended, the memory is used again', () => {
+    const map = newMap({ segmentBytes: 4096, limitBytes: 2 ** 22 });
+    for (let key = 0; key < 2000; key++) put(map, key, key);
+    map.mark(2);
+    pinReader(map.handles());
+    const reader = openDeltaReader(map.handles());
+    const addresses = reader.collect(0, 1);
+    map.complete(1);
+    const churn = (): void => {
+      for (let round = 0; round < 10; round++) {
+        for (let key = 0; key < 2000; key++) put(map, key, -1 - round);
+        checkpoint(map);
+        cleanAll(map);
+      }
+    };
+    churn();
+    for (const address of addresses)
+      expect(reader.memory.f64[reader.valueAt(address) / 8]).toBe(reader.memory.u32[reader.keyAt(address) / 4]);
+    const heldBytes = map.usedBytes;
+    unpinReader(map.handles());
+    churn();
+    expect(map.usedBytes).toBeLessThan(heldBytes / 2);
+  });
+
+  it('state map: nothing moves while a full scan is pinned', () => {
+    const map = newMap({ segmentBytes: 4096 });
+    for (let key = 0; key < 2000; key++) put(map, key, key);
+    checkpoint(map);
+    for (let key = 0; key < 2000; key += 2) put(map, key, key);
+    checkpoint(map);
+    pinReader(map.handles(), 'full');
+    const before = map.addresses();
+    expect(map.clean(1000)).toBe(false);
+    expect(map.addresses()).toEqual(before);
+    unpinReader(map.handles(), 'full');
+    cleanAll(map);
+    expect(map.addresses()).not.toEqual(before);
+  });
+});

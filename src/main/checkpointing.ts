@@ -181,7 +181,7 @@ export class Checkpointing {
       case 'complete':
         return;
       case 'abort':
-        return this.#abort(effect.id, effect.reason, effect.tokens);
+        return this.#abort(effect.id, effect.reason, effect.expired, effect.tokens);
       case 'refuse':
         return this.#reject(
           effect.token,
@@ -239,12 +239,13 @@ export class Checkpointing {
     this.#dispatch({ type: 'failed', id, reason, nowMs: performance.now() });
   }
 
-  #abort(id: number, reason: string, tokens: readonly number[]): void {
+  #abort(id: number, reason: string, expired: boolean, tokens: readonly number[]): void {
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
     for (const part of pending?.parts.values() ?? []) this.#keepCommittables(part);
-    const error = new TidemarkError('ERR_CHECKPOINT_ABORTED', `Checkpoint ${id} was aborted: ${reason}`, {
-      cause: this.#lastFailure,
+    const code = expired ? 'ERR_CHECKPOINT_TIMEOUT' : 'ERR_CHECKPOINT_ABORTED';
+    const error = new TidemarkError(code, `Checkpoint ${id} was aborted: ${reason}`, {
+      cause: expired ? undefined : this.#lastFailure,
       facts: { checkpointId: id },
     });
     for (const token of tokens) this.#reject(token, error);

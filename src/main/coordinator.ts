@@ -76,7 +76,13 @@ export type CoordinatorEffect =
   | { readonly type: 'trigger'; readonly id: number; readonly trigger: Trigger; readonly atMs: number }
   | { readonly type: 'publish'; readonly id: number }
   | { readonly type: 'complete'; readonly id: number; readonly tokens: readonly number[] }
-  | { readonly type: 'abort'; readonly id: number; readonly reason: string; readonly tokens: readonly number[] }
+  | {
+      readonly type: 'abort';
+      readonly id: number;
+      readonly reason: string;
+      readonly expired: boolean;
+      readonly tokens: readonly number[];
+    }
   | { readonly type: 'refuse'; readonly token: number; readonly reason: string }
   | { readonly type: 'failJob'; readonly reason: string }
   /** Send a `time` event at this moment. */
@@ -177,7 +183,7 @@ function complete(options: CoordinatorOptions, state: CoordinatorState, id: numb
 }
 
 function fail(options: CoordinatorOptions, state: CoordinatorState, id: number, reason: string, nowMs: number): CoordinatorStep {
-  const [after, effects] = abort(options, state, id, reason);
+  const [after, effects] = abort(options, state, id, reason, false);
   const published = publishNext(after);
   return triggerDue(options, published.state, [...effects, ...published.effects], nowMs);
 }
@@ -187,11 +193,12 @@ function abort(
   state: CoordinatorState,
   id: number,
   reason: string,
+  expired: boolean,
 ): [CoordinatorState, CoordinatorEffect[]] {
   const aborted = state.pending.find((pending) => pending.id === id);
   if (aborted === undefined) return [state, []];
   const failures = state.consecutiveFailures + 1;
-  const effects: CoordinatorEffect[] = [{ type: 'abort', id, reason, tokens: aborted.requests }];
+  const effects: CoordinatorEffect[] = [{ type: 'abort', id, reason, expired, tokens: aborted.requests }];
   if (failures > options.tolerableFailures) {
     effects.push({
       type: 'failJob',
@@ -219,6 +226,7 @@ function expire(options: CoordinatorOptions, state: CoordinatorState, nowMs: num
       current,
       pending.id,
       `not complete after ${options.timeoutMs} ms: ${pending.unsynced} of ${options.subtasks} subtasks have not passed the barrier, ${pending.unpersisted} are not durable`,
+      true,
     );
     current = next;
     effects.push(...more);

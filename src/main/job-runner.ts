@@ -16,7 +16,7 @@ import type { JsonValue } from '../format/json.ts';
 import { type JobGraph, sinkOf } from '../job/graph.ts';
 import { decodeCollected } from '../format/collected.ts';
 import { Attempt, defaultThreads } from './attempt.ts';
-import { CheckpointStore, type RestorePoint } from './checkpoint-store.ts';
+import type { CheckpointStore, RestorePoint } from './checkpoint-store.ts';
 import { Checkpointing } from './checkpointing.ts';
 import type { Config } from './config.ts';
 import type { Trigger } from './coordinator.ts';

@@ -135,6 +135,25 @@ export class IndexTable {
     else if (count > (ctl[INDEX_MASK] + 1) * MAX_LOAD) this.#beginGrowth();
   }
 
+  /** Adds a record whose key is known to be absent. */
+  add(address: number): void {
+    const hash = this.hashOfRecord(address);
+    const slot = this.#emptySlot(hash);
+    if (!this.isFlooded(hash, slot)) {
+      this.fill(slot, hash, address);
+      return;
+    }
+    this.rekey();
+    this.add(address);
+  }
+
+  #emptySlot(hash: number): number {
+    const { slots } = this;
+    let slot = this.home(hash);
+    while (slots[slot * 2 + 1] !== 0) slot++;
+    return slot;
+  }
+
   /** Empties a slot and closes the gap. */
   remove(slot: number): void {
     const { ctl, slots } = this;
@@ -195,8 +214,7 @@ export class IndexTable {
 
   #putBack(hash: number, address: number): void {
     const { slots } = this;
-    let slot = this.home(hash);
-    while (slots[slot * 2 + 1] !== 0) slot++;
+    const slot = this.#emptySlot(hash);
     assert(slot * 2 < slots.length, 'a run ends within the overflow area');
     slots[slot * 2] = hash;
     slots[slot * 2 + 1] = address;

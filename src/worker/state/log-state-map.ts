@@ -29,54 +29,32 @@
  * Layouts: record-layout.ts, control-layout.ts, segment-table.ts, index-table.ts.
  */
 import { assert } from '../../format/assert.ts';
-import { copyBytes } from '../../format/copy-bytes.ts';
 import type { TidemarkError } from '../../format/errors.ts';
 import { Memory } from '../../format/memory.ts';
 import { findMutable, touch } from './batch.ts';
 import { StateCleaner } from './cleaner.ts';
-import {
-  COMPLETED,
-  CURRENT_EPOCH,
-  IN_USE,
-  INDEX_MASK,
-  INDEX_MODE,
-  LIVE_UNITS,
-  NEXT_MASK,
-  SEARCH_WANTED,
-  SIZE,
-} from './control-layout.ts';
+import { COMPLETED, CURRENT_EPOCH, IN_USE, INDEX_MODE, LIVE_UNITS, SEARCH_WANTED, SIZE } from './control-layout.ts';
 import { GIVEN, type IndexTable } from './index-table.ts';
 import {
-  copyUnits,
-  DEAD,
   EPOCH,
   HASH,
-  headUnits,
   isTombstoneMeta,
-  KEY,
   keyLengthOf,
   keyWordOf,
-  MAX_KEY_BYTES,
   MAX_SHORT_VALUE_BYTES,
-  MAX_VALUE_BYTES,
   META,
   metaOf,
-  PREVIOUS,
   recordUnits,
   SUPERSEDED,
   storedValueLength,
   unitsOf,
   valueUnit,
-  withoutTombstone,
-  withTombstone,
   wordOf,
-  writeHead,
-  writeHeadLike,
-  zeroUnits,
 } from './record-layout.ts';
-import { checkLengths, memoryLimitReached } from './state-errors.ts';
+import { RecordWriter } from './record-writer.ts';
 import { rollBack } from './rollback.ts';
 import { OPEN } from './segment-table.ts';
+import { memoryLimitReached } from './state-errors.ts';
 import type { StateMap, StateMapHandles, StateMapOptions } from './state-map.ts';
 import { reserveStateMemory, StateMemory } from './state-memory.ts';
 
@@ -106,23 +84,24 @@ export function openStateMap(handles: StateMapHandles, options: Pick<StateMapOpt
 
 class LogStateMap implements StateMap {
   readonly memory: Memory;
-  created = false;
 
   readonly #map: StateMemory;
   readonly #cleaner: StateCleaner;
+  readonly #writer: RecordWriter;
   readonly #label: string;
   readonly #ctl: Int32Array;
   readonly #log: Int32Array;
   readonly #index: IndexTable;
   readonly #slots: Int32Array;
-  /** What touching memory read: written so that the reads are not optimised away. */
-  #touched = 0;
+  /** What touching memory read: kept, so that the reads are not optimised away. */
+  touched = 0;
   /** One key of `upsertWords`, for the general path. */
   readonly #key = Memory.local(8);
 
   constructor(handles: StateMapHandles, label: string) {
     this.#map = new StateMemory(handles);
     this.#cleaner = new StateCleaner(this.#map);
+    this.#writer = new RecordWriter(this.#map, label);
     this.#label = label;
     this.memory = this.#map.memory;
     this.#ctl = this.#map.ctl;
@@ -133,6 +112,10 @@ class LogStateMap implements StateMap {
 
   get size(): number {
     return this.#ctl[SIZE];
+  }
+
+  get created(): boolean {
+    return this.#writer.created;
   }
 
   get usedBytes(): number {
@@ -168,7 +151,7 @@ class LogStateMap implements StateMap {
     const address = this.#slots[slot * 2 + 1];
     const isMutable = address !== 0 && log[address * 2 + EPOCH] === this.#ctl[CURRENT_EPOCH];
     if (isMutable && log[address * 2 + META] === metaOf(length, valueLength) && valueLength <= MAX_SHORT_VALUE_BYTES) {
-      this.created = false;
+      this.#writer.created = false;
       return address;
     }
     return this.#write(slot, indexHash, address, hash, from, at, length, valueLength);
@@ -182,7 +165,7 @@ class LogStateMap implements StateMap {
     const slot = this.#index.search(this.#indexHash(hash, from, at, length), from.i32, wordOf(at), length);
     const address = this.#slots[slot * 2 + 1];
     if (address === 0 || isTombstoneMeta(this.#log[address * 2 + META])) return false;
-    if (this.#bury(slot, address)) return true;
+    if (this.#writer.remove(slot, address)) return true;
     this.#openTail(recordUnits(length, 0), TOMBSTONE_RESERVE);
     return this.delete(hash, from, at, length);
   }
@@ -227,7 +210,7 @@ class LogStateMap implements StateMap {
       const to = Math.min(from + BATCH, count);
       if (this.#index.growing) this.#index.grow(HOMES_PER_BATCH);
       if (isShort && ctl[INDEX_MODE] === GIVEN && !this.#index.growing) {
-        this.#touched ^= findMutable(this.#map, meta, hashes, keys, words, from, to, addresses);
+        this.touched ^= findMutable(this.#map, meta, hashes, keys, words, from, to, addresses);
       } else addresses.fill(0, from, to);
       for (let i = from; i < to; i++) {
         if (addresses[i] !== 0) continue;
@@ -295,33 +278,11 @@ class LogStateMap implements StateMap {
     valueAt: number,
     valueLength: number,
   ): void {
-    const ctl = this.#ctl;
-    const log = this.#log;
-    const index = this.#index;
-    const { segments, cleanTail } = this.#map;
-    checkLengths(keyLength, valueLength, this.#label);
+    if (this.#writer.load(hash, from, keyAt, keyLength, valueFrom, valueAt, valueLength)) return;
     const units = recordUnits(keyLength, valueLength);
-    const epoch = ctl[CURRENT_EPOCH] - 1;
-    const address = cleanTail.take(units);
-    if (address === 0) {
-      if (!cleanTail.open(units, ENTRY_RESERVE, epoch, epoch)) throw this.#limitError(units);
-      this.load(hash, from, keyAt, keyLength, valueFrom, valueAt, valueLength);
-      return;
-    }
-    segments.widenEpochs(cleanTail.segment, epoch);
-    writeHead(log, address, hash, 0, epoch, metaOf(keyLength, valueLength), valueLength, from.i32, wordOf(keyAt));
-    const value = valueUnit(log, address);
-    if ((valueLength & 7) !== 0) zeroUnits(log, value + (valueLength >>> 3), 1);
-    copyBytes(valueFrom, valueAt, this.memory, value * 8, valueLength);
-    let indexHash = index.hashOfRecord(address);
-    let slot = emptySlot(this.#slots, index.home(indexHash));
-    if (index.isFlooded(indexHash, slot)) {
-      index.rekey();
-      indexHash = index.hashOfRecord(address);
-      slot = emptySlot(this.#slots, index.home(indexHash));
-    }
-    index.fill(slot, indexHash, address);
-    this.#count(units, 1);
+    const epoch = this.#ctl[CURRENT_EPOCH] - 1;
+    if (!this.#map.cleanTail.open(units, ENTRY_RESERVE, epoch, epoch)) throw this.#limitError(units);
+    this.#writer.load(hash, from, keyAt, keyLength, valueFrom, valueAt, valueLength);
   }
 
   #indexHash(hash: number, from: Memory, at: number, length: number): number {
@@ -339,136 +300,14 @@ class LogStateMap implements StateMap {
     length: number,
     valueLength: number,
   ): number {
+    const writer = this.#writer;
     const address =
-      found === 0 ? this.#insert(slot, indexHash, hash, from, at, length, valueLength) : this.#update(slot, found, valueLength);
+      found === 0 ? writer.insert(slot, indexHash, hash, from, at, length, valueLength) : writer.update(slot, found, valueLength);
     if (address !== 0) return address;
     // There was no room in the open segment, or no good slot. Making some changes what was found, so begin anew.
     if (found === 0 && this.#index.isFlooded(indexHash, slot)) this.#index.rekey();
     else this.#openTail(recordUnits(length, valueLength), ENTRY_RESERVE);
     return this.upsert(hash, from, at, length, valueLength);
-  }
-
-  /** Adds a key that is absent. Returns 0, having changed nothing, when there is no room or the slot is too far from its home. */
-  #insert(slot: number, indexHash: number, hash: number, from: Memory, at: number, length: number, valueLength: number): number {
-    const log = this.#log;
-    const index = this.#index;
-    const { tail } = this.#map;
-    checkLengths(length, valueLength, this.#label);
-    if (index.isFlooded(indexHash, slot)) return 0;
-    const units = recordUnits(length, valueLength);
-    const address = tail.take(units);
-    if (address === 0) return 0;
-    writeHead(log, address, hash, 0, this.#ctl[CURRENT_EPOCH], metaOf(length, valueLength), valueLength, from.i32, wordOf(at));
-    this.#zeroValue(address, 0, units);
-    index.fill(slot, indexHash, address);
-    this.#count(units, 1);
-    this.created = true;
-    return address;
-  }
-
-  /** Makes the newest version of a key mutable and as long as wanted. Returns 0, having changed nothing, when there is no room. */
-  #update(slot: number, address: number, valueLength: number): number {
-    const ctl = this.#ctl;
-    const log = this.#log;
-    const word = address * 2;
-    const meta = log[word + META];
-    const epoch = ctl[CURRENT_EPOCH];
-    const isOfEpoch = log[word + EPOCH] === epoch;
-    if (isOfEpoch && storedValueLength(log, address) === valueLength) {
-      this.created = isTombstoneMeta(meta);
-      if (this.created) this.#revive(address);
-      return address;
-    }
-    return this.#copy(slot, address, valueLength, isOfEpoch);
-  }
-
-  /** Turns a tombstone that was written in place, in this epoch, into an entry again. */
-  #revive(address: number): void {
-    const log = this.#log;
-    const units = unitsOf(log, address);
-    log[address * 2 + META] = withoutTombstone(log[address * 2 + META]);
-    this.#zeroValue(address, 0, units);
-    this.#map.segments.unretire(address, units);
-    this.#count(units, 1);
-  }
-
-  /** Copies the newest version of a key to the tail, with a value of another length perhaps. */
-  #copy(slot: number, address: number, valueLength: number, isOfEpoch: boolean): number {
-    const log = this.#log;
-    const { segments, tail } = this.#map;
-    const word = address * 2;
-    const meta = log[word + META];
-    const keyLength = keyLengthOf(meta);
-    checkLengths(keyLength, valueLength, this.#label);
-    const units = recordUnits(keyLength, valueLength);
-    const copy = tail.take(units);
-    if (copy === 0) return 0;
-
-    const epoch = this.#ctl[CURRENT_EPOCH];
-    const wasTombstone = isTombstoneMeta(meta);
-    // A version of this epoch is of no use to anyone any more: the copy takes its place in the chain.
-    const previous = isOfEpoch ? log[word + PREVIOUS] : address;
-    writeHeadLike(log, copy, address, previous, epoch, metaOf(keyLength, valueLength), valueLength);
-    const kept = wasTombstone ? 0 : Math.min(storedValueLength(log, address), valueLength);
-    copyUnits(log, valueUnit(log, address), valueUnit(log, copy), (kept + 7) >>> 3);
-    this.#zeroValue(copy, kept, units);
-
-    const oldUnits = unitsOf(log, address);
-    Atomics.store(log, word + SUPERSEDED, isOfEpoch ? DEAD : epoch);
-    if (!wasTombstone) {
-      if (isOfEpoch) segments.bury(address, oldUnits);
-      else segments.retire(address, oldUnits, epoch);
-      this.#count(oldUnits, -1);
-    }
-    this.#slots[slot * 2 + 1] = copy;
-    this.#count(units, 1);
-    this.created = wasTombstone;
-    return copy;
-  }
-
-  /** Zeroes the value of a record of `units` units from byte `from` on, padding included. */
-  #zeroValue(address: number, from: number, units: number): void {
-    const value = valueUnit(this.#log, address);
-    const whole = value + ((from + 7) >>> 3);
-    zeroUnits(this.#log, whole, address + units - whole);
-    if ((from & 7) !== 0) this.memory.u8.fill(0, value * 8 + from, whole * 8);
-  }
-
-  /** Deletes the newest version of a key. False, having changed nothing, when there is no room for a tombstone. */
-  #bury(slot: number, address: number): boolean {
-    const log = this.#log;
-    const { segments, tail } = this.#map;
-    const word = address * 2;
-    const meta = log[word + META];
-    const units = unitsOf(log, address);
-    const epoch = this.#ctl[CURRENT_EPOCH];
-    if (log[word + EPOCH] !== epoch) {
-      const keyLength = keyLengthOf(meta);
-      const tombstone = tail.take(recordUnits(keyLength, 0));
-      if (tombstone === 0) return false;
-      writeHeadLike(log, tombstone, address, address, epoch, withTombstone(metaOf(keyLength, 0)), 0);
-      Atomics.store(log, word + SUPERSEDED, epoch);
-      segments.retire(address, units, epoch);
-      segments.retire(tombstone, recordUnits(keyLength, 0), epoch);
-      segments.noteTombstone(tombstone);
-      this.#slots[slot * 2 + 1] = tombstone;
-    } else if (log[word + PREVIOUS] !== 0) {
-      log[word + META] = withTombstone(meta);
-      segments.retire(address, units, epoch);
-      segments.noteTombstone(address);
-    } else {
-      // No epoch that has ended knows this key.
-      this.#index.remove(slot);
-      Atomics.store(log, word + SUPERSEDED, DEAD);
-      segments.bury(address, units);
-    }
-    this.#count(units, -1);
-    return true;
-  }
-
-  #count(units: number, sign: 1 | -1): void {
-    this.#ctl[SIZE] += sign;
-    this.#ctl[LIVE_UNITS] += sign * units;
   }
 
   /** Opens a segment with room for `units` units, emptying others if there is none. */
@@ -482,10 +321,4 @@ class LogStateMap implements StateMap {
     const limitBytes = this.#map.segments.count * this.#map.segments.units * 8;
     return memoryLimitReached({ label: this.#label, neededBytes: units * 8, usedBytes, liveBytes, limitBytes, entries: size });
   }
-}
-
-function emptySlot(slots: Int32Array, home: number): number {
-  let slot = home;
-  while (slots[slot * 2 + 1] !== 0) slot++;
-  return slot;
 }

@@ -1,0 +1,205 @@
+/**
+ * Writes records: the three ways in which the newest version of a key changes, and loading.
+ *
+ *     absent ------ insert ----> version of this epoch --- update: in place, or a copy when the length differs
+ *                                   |            ^
+ *     frozen version -- update: copy to the tail |
+ *        |                          |            |
+ *        '-- remove: tombstone      '-- remove: gone, or a tombstone in place when an older epoch knows the key
+ *
+ * Methods that need room take it first, and return 0 or false, having changed nothing, when the open segment has not enough.
+ */
+import { copyBytes } from '../../format/copy-bytes.ts';
+import type { Memory } from '../../format/memory.ts';
+import { CURRENT_EPOCH, LIVE_UNITS, SIZE } from './control-layout.ts';
+import {
+  copyUnits,
+  DEAD,
+  EPOCH,
+  isTombstoneMeta,
+  keyLengthOf,
+  META,
+  metaOf,
+  PREVIOUS,
+  recordUnits,
+  SUPERSEDED,
+  storedValueLength,
+  unitsOf,
+  valueUnit,
+  withoutTombstone,
+  withTombstone,
+  wordOf,
+  writeHead,
+  writeHeadLike,
+  zeroUnits,
+} from './record-layout.ts';
+import { checkLengths } from './state-errors.ts';
+import type { StateMemory } from './state-memory.ts';
+
+export class RecordWriter {
+  /** Was the entry that `insert` or `update` returned last absent before? */
+  created = false;
+
+  readonly #map: StateMemory;
+  readonly #label: string;
+  readonly #ctl: Int32Array;
+  readonly #log: Int32Array;
+  readonly #slots: Int32Array;
+
+  constructor(map: StateMemory, label: string) {
+    this.#map = map;
+    this.#label = label;
+    this.#ctl = map.ctl;
+    this.#log = map.log;
+    this.#slots = map.index.slots;
+  }
+
+  /** Adds a key that is absent. Returns 0, having changed nothing, when there is no room or the slot is too far from its home. */
+  insert(slot: number, indexHash: number, hash: number, from: Memory, at: number, length: number, valueLength: number): number {
+    const log = this.#log;
+    const { index, tail } = this.#map;
+    checkLengths(length, valueLength, this.#label);
+    if (index.isFlooded(indexHash, slot)) return 0;
+    const units = recordUnits(length, valueLength);
+    const address = tail.take(units);
+    if (address === 0) return 0;
+    writeHead(log, address, hash, 0, this.#ctl[CURRENT_EPOCH], metaOf(length, valueLength), valueLength, from.i32, wordOf(at));
+    this.#zeroValue(address, 0, units);
+    index.fill(slot, indexHash, address);
+    this.#count(units, 1);
+    this.created = true;
+    return address;
+  }
+
+  /** Makes the newest version of a key mutable and as long as wanted. Returns 0, having changed nothing, when there is no room. */
+  update(slot: number, address: number, valueLength: number): number {
+    const ctl = this.#ctl;
+    const log = this.#log;
+    const word = address * 2;
+    const meta = log[word + META];
+    const epoch = ctl[CURRENT_EPOCH];
+    const isOfEpoch = log[word + EPOCH] === epoch;
+    if (isOfEpoch && storedValueLength(log, address) === valueLength) {
+      this.created = isTombstoneMeta(meta);
+      if (this.created) this.#revive(address);
+      return address;
+    }
+    return this.#copy(slot, address, valueLength, isOfEpoch);
+  }
+
+  /** Turns a tombstone that was written in place, in this epoch, into an entry again. */
+  #revive(address: number): void {
+    const log = this.#log;
+    const units = unitsOf(log, address);
+    log[address * 2 + META] = withoutTombstone(log[address * 2 + META]);
+    this.#zeroValue(address, 0, units);
+    this.#map.segments.unretire(address, units);
+    this.#count(units, 1);
+  }
+
+  /** Copies the newest version of a key to the tail, with a value of another length perhaps. */
+  #copy(slot: number, address: number, valueLength: number, isOfEpoch: boolean): number {
+    const log = this.#log;
+    const { segments, tail } = this.#map;
+    const word = address * 2;
+    const meta = log[word + META];
+    const keyLength = keyLengthOf(meta);
+    checkLengths(keyLength, valueLength, this.#label);
+    const units = recordUnits(keyLength, valueLength);
+    const copy = tail.take(units);
+    if (copy === 0) return 0;
+
+    const epoch = this.#ctl[CURRENT_EPOCH];
+    const wasTombstone = isTombstoneMeta(meta);
+    // A version of this epoch is of no use to anyone any more: the copy takes its place in the chain.
+    const previous = isOfEpoch ? log[word + PREVIOUS] : address;
+    writeHeadLike(log, copy, address, previous, epoch, metaOf(keyLength, valueLength), valueLength);
+    const kept = wasTombstone ? 0 : Math.min(storedValueLength(log, address), valueLength);
+    copyUnits(log, valueUnit(log, address), valueUnit(log, copy), (kept + 7) >>> 3);
+    this.#zeroValue(copy, kept, units);
+
+    const oldUnits = unitsOf(log, address);
+    Atomics.store(log, word + SUPERSEDED, isOfEpoch ? DEAD : epoch);
+    if (!wasTombstone) {
+      if (isOfEpoch) segments.bury(address, oldUnits);
+      else segments.retire(address, oldUnits, epoch);
+      this.#count(oldUnits, -1);
+    }
+    this.#slots[slot * 2 + 1] = copy;
+    this.#count(units, 1);
+    this.created = wasTombstone;
+    return copy;
+  }
+
+  /** Zeroes the value of a record of `units` units from byte `from` on, padding included. */
+  #zeroValue(address: number, from: number, units: number): void {
+    const value = valueUnit(this.#log, address);
+    const whole = value + ((from + 7) >>> 3);
+    zeroUnits(this.#log, whole, address + units - whole);
+    if ((from & 7) !== 0) this.#map.memory.u8.fill(0, value * 8 + from, whole * 8);
+  }
+
+  /** Deletes the newest version of a key, which is no tombstone. False, having changed nothing, when there is no room for a tombstone. */
+  remove(slot: number, address: number): boolean {
+    const log = this.#log;
+    const { segments, tail } = this.#map;
+    const word = address * 2;
+    const meta = log[word + META];
+    const units = unitsOf(log, address);
+    const epoch = this.#ctl[CURRENT_EPOCH];
+    if (log[word + EPOCH] !== epoch) {
+      const keyLength = keyLengthOf(meta);
+      const tombstone = tail.take(recordUnits(keyLength, 0));
+      if (tombstone === 0) return false;
+      writeHeadLike(log, tombstone, address, address, epoch, withTombstone(metaOf(keyLength, 0)), 0);
+      Atomics.store(log, word + SUPERSEDED, epoch);
+      segments.retire(address, units, epoch);
+      segments.retire(tombstone, recordUnits(keyLength, 0), epoch);
+      segments.noteTombstone(tombstone);
+      this.#slots[slot * 2 + 1] = tombstone;
+    } else if (log[word + PREVIOUS] !== 0) {
+      log[word + META] = withTombstone(meta);
+      segments.retire(address, units, epoch);
+      segments.noteTombstone(address);
+    } else {
+      // No epoch that has ended knows this key.
+      this.#map.index.remove(slot);
+      Atomics.store(log, word + SUPERSEDED, DEAD);
+      segments.bury(address, units);
+    }
+    this.#count(units, -1);
+    return true;
+  }
+
+  /** Adds an entry of the epoch before this one, without looking for the key. */
+  load(
+    hash: number,
+    from: Memory,
+    keyAt: number,
+    keyLength: number,
+    valueFrom: Memory,
+    valueAt: number,
+    valueLength: number,
+  ): boolean {
+    const log = this.#log;
+    const { memory, index, segments, cleanTail } = this.#map;
+    checkLengths(keyLength, valueLength, this.#label);
+    const units = recordUnits(keyLength, valueLength);
+    const epoch = this.#ctl[CURRENT_EPOCH] - 1;
+    const address = cleanTail.take(units);
+    if (address === 0) return false;
+    segments.widenEpochs(cleanTail.segment, epoch);
+    writeHead(log, address, hash, 0, epoch, metaOf(keyLength, valueLength), valueLength, from.i32, wordOf(keyAt));
+    const value = valueUnit(log, address);
+    if ((valueLength & 7) !== 0) zeroUnits(log, value + (valueLength >>> 3), 1);
+    copyBytes(valueFrom, valueAt, memory, value * 8, valueLength);
+    index.add(address);
+    this.#count(units, 1);
+    return true;
+  }
+
+  #count(units: number, sign: 1 | -1): void {
+    this.#ctl[SIZE] += sign;
+    this.#ctl[LIVE_UNITS] += sign * units;
+  }
+}

@@ -1,10 +1,10 @@
 /** Opens a keyed state with what the tables of a checkpoint hold of it: a sequential bulk load into a presized map. */
 import { TidemarkError } from '../format/errors.ts';
-import { canonicalJson, type JsonValue } from '../format/json.ts';
 import { Memory } from '../format/memory.ts';
 import { createRowCodec } from '../format/row-codec.ts';
 import type { Schema } from '../format/schema.ts';
 import { createMigratingDecoder } from '../format/schema-migration.ts';
+import { schemaText } from '../format/schema-text.ts';
 import type { SectionEntry } from '../format/sorted-table/directory.ts';
 import type { TableReader } from '../format/sorted-table/reader.ts';
 import { realFs } from '../snapshot/fs-port.ts';
@@ -126,5 +126,5 @@ function same(a: Schema | null, b: Schema | null): boolean {
 }
 
 function text(schema: Schema | null): string {
-  return schema === null ? 'none (general codec)' : canonicalJson(schema as unknown as JsonValue);
+  return schema === null ? 'none (general codec)' : schemaText(schema);
 }

@@ -31,7 +31,7 @@ describe('examples', () => {
 
   it('near-duplicates: finds exactly the pairs that a plain program finds', async () => {
     const directory = makeDirectory();
-    cpSync(join(projectRoot, 'node_modules/msgpackr'), join(directory, 'tree'), { recursive: true });
+    cpSync(join(projectRoot, 'node_modules/yaml'), join(directory, 'tree'), { recursive: true });
     await run(directory, 'near-duplicates.ts', 'tree', 'out');
     const expected = [...nearDuplicateRecords(join(directory, 'tree'), 'tree')];
     expect(expected.length).toBeGreaterThan(50);

@@ -91,7 +91,23 @@ export class CheckpointStore {
     requireWritableDirectory(store.#base);
     prepareJobDirectory(realFs, store.jobDirectory);
     store.#locks.push(await lockDirectory(store.jobDirectory));
+    store.#sweep();
     return store;
+  }
+
+  /** What an earlier process of the job was writing when it died is nobody's. */
+  #sweep(): void {
+    const own = this.#findOwn();
+    if (this.jobDirectory === null || own.length === 0) return;
+    try {
+      collectGarbage(realFs, this.jobDirectory, {
+        retain: own.map(({ checkpointId }) => checkpointId),
+        inFlight: new Set(),
+        sweep: true,
+      });
+    } catch {
+      // A manifest cannot be read: nothing is deleted, and restoring will say what is wrong.
+    }
   }
 
   get hasDirectory(): boolean {

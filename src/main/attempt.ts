@@ -120,7 +120,8 @@ export class Attempt {
     const { graph, restore } = this.options;
     for (const node of graph.nodes) {
       if (sinkOf(node) === null) continue;
-      await this.run({ op: 'recover', node: node.id, committables: restore?.committables.get(node.uid) ?? [] });
+      // On a worker that has nothing to do yet: the background pool would have to start a thread first.
+      await this.#runOn(0, { op: 'recover', node: node.id, committables: restore?.committables.get(node.uid) ?? [] });
     }
   }
 
@@ -133,7 +134,11 @@ export class Attempt {
       const states = restore?.sources.get(source.uid) ?? [];
       const before = buildSplitQueue([], states);
       const taken = [...before.done, ...before.queue.map(({ split }) => split.id)];
-      const { splits, fixed } = await this.run<{ splits: Split[]; fixed: boolean }>({ op: 'enumerate', stage: stage.id, taken });
+      const { splits, fixed } = await this.#runOn<{ splits: Split[]; fixed: boolean }>(0, {
+        op: 'enumerate',
+        stage: stage.id,
+        taken,
+      });
       const queue = buildSplitQueue(splits, states);
       queues.set(stage.id, { ...queue, fixed });
       this.splitCount += queue.queue.length;

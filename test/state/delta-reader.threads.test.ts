@@ -1,5 +1,4 @@
 /** Deltas read by another thread while the owner writes, cleans and completes checkpoints. */
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 
@@ -51,18 +50,15 @@ describe('delta reader in another thread', () => {
         pinReader(map.handles(), full ? 'full' : 'delta');
         ended.set(epoch, new Map(content));
         map.mark(epoch + 1);
-        const answered = once(worker, 'message') as Promise<[Answer]>;
+        const received: Answer[] = [];
+        worker.once('message', (answer: Answer) => received.push(answer));
         worker.postMessage({ after: completed, upTo: epoch, full });
-        let answer: Answer | undefined;
-        const done = answered.then(([received]) => {
-          answer = received;
-        });
-        while (answer === undefined) {
+        while (received.length === 0) {
           writeSome(300);
           map.clean(0);
           await new Promise((resolve) => setImmediate(resolve));
         }
-        await done;
+        const [answer] = received;
         const before = ended.get(completed)!;
         const then = ended.get(epoch)!;
         const seen = full ? new Map<number, number>() : new Map(before);

@@ -151,7 +151,7 @@ function property(options: Partial<StateMapOptions>, numRuns: number): void {
 }
 
 describe('state map against a plain Map', () => {
-  it('state map: any sequence of operations leaves what a plain Map holds', () => property({}, 40));
-  it('state map: the same for composite keys, which the index hashes as a whole', () => property({ composite: true }, 12));
-  it('state map: the same with segments of 8 KiB', () => property({ segmentBytes: 8192 }, 12));
+  it('state map: any sequence of operations leaves what a plain Map holds', () => property({}, 25));
+  it('state map: the same for composite keys, which the index hashes as a whole', () => property({ composite: true }, 8));
+  it('state map: the same with segments of 8 KiB', () => property({ segmentBytes: 8192 }, 8));
 });

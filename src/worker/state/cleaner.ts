@@ -102,8 +102,11 @@ export class StateCleaner {
     if (ctl[SEARCH_WANTED] === 0) return -1;
     const victim = this.#choose(mode);
     if (victim < 0) {
-      ctl[SEARCH_WANTED] = 0;
-      ctl[BURIED_UNITS] = 0;
+      // An urgent search passes over segments that an idle one may empty.
+      if (mode === 'idle') {
+        ctl[SEARCH_WANTED] = 0;
+        ctl[BURIED_UNITS] = 0;
+      }
       return -1;
     }
     ctl[VICTIM] = victim + 1;

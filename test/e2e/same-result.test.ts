@@ -71,11 +71,10 @@ describe('same output and same state digest', () => {
     }
   }
 
-  it('with tiny batches, channels and turns', async () => {
+  it('with tiny batches and turns', async () => {
     const config = {
       ...EVERY_20_MS,
       'runtime.batch.bytes': '1 kb',
-      'runtime.channel.bytes': '4 kb',
       'runtime.turn.budget': '1 ms',
     };
     expect(await finish(makeDirectory(), { parallelism: 3, config })).toEqual(await referenceDigests());

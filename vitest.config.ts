@@ -34,7 +34,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'crash', include: crash, testTimeout: 240_000, hookTimeout: 60_000 },
+        test: { name: 'crash', include: crash, testTimeout: 600_000, hookTimeout: 60_000 },
       },
     ],
   },

@@ -13,7 +13,7 @@ const EXIT_SECTION = {
 const document = readFileSync(join(projectRoot, 'docs/errors.md'), 'utf8');
 
 it('errors: docs/errors.md has an entry for each code and no other', () => {
-  const documented = [...document.matchAll(/^### (ERR_\w+)$/gm)].map(([, code]) => code);
+  const documented = Array.from(document.matchAll(/^### (ERR_\w+)$/gm), (match) => match[1] ?? '');
   expect(documented.toSorted()).toEqual(Object.keys(ERROR_CODES).toSorted());
 });
 

@@ -74,7 +74,7 @@ describe('same output and same state digest', () => {
   it('with tiny batches and turns', async () => {
     const config = {
       ...EVERY_20_MS,
-      'runtime.batch.bytes': '1 kb',
+      'runtime.batch.bytes': '8 kb',
       'runtime.turn.budget': '1 ms',
     };
     expect(await finish(makeDirectory(), { parallelism: 3, config })).toEqual(await referenceDigests());

@@ -1,8 +1,8 @@
 /**
  * The keyed index hash: HalfSipHash-1-3 (Aumasson and Bernstein; the 32-bit variant that Linux uses for its hash tables) over the words of
  * a key, under a random seed of 64 bits. The key hash of `format/hash.ts` is part of the file format, its seed is public, and anyone
- * can compute a million keys with the same hash; a map that meets such keys hashes its index with this instead. About 25 ns for a
- * key of 16 bytes, against 6 ns: only maps under attack pay it.
+ * can compute a million keys with the same hash; a map that meets such keys hashes its index with this instead. 17 ns for a key
+ * of 16 bytes, against 8 ns: only maps under attack pay it. 2^17 keys with one hash: 88 ns for an update instead of 51.
  */
 
 /**

@@ -63,7 +63,7 @@ export { pinReader, unpinReader } from './reader-pins.ts';
 /** Segments that entries leave free: one for tombstones, so that a full map can be made emptier, and one for the cleaner. */
 const ENTRY_RESERVE = 2;
 const TOMBSTONE_RESERVE = 1;
-/** Keys whose index slots and records are touched together. 64 to 256 are equally fast. */
+/** Keys whose index slots and records are touched together. 16 to 256 are equally fast. */
 const BATCH = 128;
 /** Homes of a growing index that a batch moves first: 30 microseconds. */
 const HOMES_PER_BATCH = 4096;

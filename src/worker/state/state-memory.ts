@@ -28,8 +28,8 @@ const MAX_LOG_BYTES = 2 ** 33 - 8;
 /** The index is indexed by slot * 2 + 1, which must stay a small integer too. */
 const MAX_INDEX_SLOTS = 2 ** 29;
 /**
- * Bytes in a segment. Small maps live in two or three segments; 64 KiB to 1 MiB made no difference to the speed of updates or
- * cleaning, so small it is. Maps with a low limit have smaller segments still, to have enough of them to clean.
+ * Bytes in a segment. Small maps live in two or three of them. From 32 to 256 KiB updates with cleaning cost the same; with 1 MiB a map of
+ * 2^18 small entries took 14 % more memory. Maps with a low limit have smaller segments still, to have enough of them to clean.
  */
 const SEGMENT_BYTES = 128 * 1024;
 const MIN_SEGMENT_BYTES = 1024;

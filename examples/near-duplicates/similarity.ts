@@ -19,29 +19,34 @@ const TOKEN = /\n|\/\/[^\n]*|\/\*[^]*?\*\/|[A-Za-z_$][\w$]*|\d+|\S/g;
 /**
  * Cuts a file into sections: at a `}` in the first column, where top-level functions and classes end.
  *
- * @returns sections with `id` "path:firstLine-lastLine" and their shingles (see `shinglesOf`)
+ * @returns sections with `id` "path:firstLine:column-lastLine" (minified code has many sections in a line) and their shingles (see `shinglesOf`)
  */
 export function cutIntoSections(path: string, text: string): { id: string; shingles: Uint8Array }[] {
   const sections: { id: string; shingles: Uint8Array }[] = [];
   let tokens: number[] = [];
   let line = 1;
-  let firstLine = 1;
+  let lineAt = 0;
+  let first = '';
   const close = (): void => {
-    if (tokens.length >= SMALLEST_SECTION) sections.push({ id: `${path}:${firstLine}-${line}`, shingles: shinglesOf(tokens) });
+    if (tokens.length >= SMALLEST_SECTION) sections.push({ id: `${path}:${first}-${line}`, shingles: shinglesOf(tokens) });
     tokens = [];
   };
   for (const match of text.matchAll(TOKEN)) {
     const token = match[0];
     if (token === '\n') {
       line++;
+      lineAt = match.index + 1;
       continue;
     }
     if (token.startsWith('//')) continue;
     if (token.startsWith('/*')) {
-      for (let at = token.indexOf('\n'); at >= 0; at = token.indexOf('\n', at + 1)) line++;
+      for (let at = token.indexOf('\n'); at >= 0; at = token.indexOf('\n', at + 1)) {
+        line++;
+        lineAt = match.index + at + 1;
+      }
       continue;
     }
-    if (tokens.length === 0) firstLine = line;
+    if (tokens.length === 0) first = `${line}:${match.index - lineAt + 1}`;
     tokens.push(hashOf(token));
     if (token !== '}') continue;
     const isInFirstColumn = match.index === 0 || text.charCodeAt(match.index - 1) === 10;

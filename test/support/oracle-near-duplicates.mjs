@@ -49,7 +49,7 @@ export function* nearDuplicateRecords(root, prefix) {
 /** Sections end at a `}` in the first column, or at any `}` once they are large; short ones are part of no section. */
 function* cut(text) {
   let tokens = [];
-  let firstLine = 0;
+  let start = '';
   let line = 1;
   for (const match of text.matchAll(/\n|\/\/[^\n]*|\/\*[^]*?\*\/|[A-Za-z_$][\w$]*|\d+|\S/g)) {
     const [token] = match;
@@ -58,18 +58,18 @@ function* cut(text) {
     } else if (token.startsWith('//') || token.startsWith('/*')) {
       line += token.split('\n').length - 1;
     } else {
-      if (tokens.length === 0) firstLine = line;
+      if (tokens.length === 0) start = `${line}:${match.index - text.lastIndexOf('\n', match.index - 1)}`;
       let hash = 0;
       for (let i = 0; i < token.length; i++) hash = Math.imul(hash, 31) + token.charCodeAt(i);
       tokens.push(mix(hash));
       const isFirstColumn = match.index === 0 || text[match.index - 1] === '\n';
       if (token === '}' && (tokens.length >= LARGE_SECTION || (isFirstColumn && tokens.length >= SMALLEST_SECTION))) {
-        yield { lines: `${firstLine}-${line}`, tokens };
+        yield { lines: `${start}-${line}`, tokens };
         tokens = [];
       }
     }
   }
-  if (tokens.length >= SMALLEST_SECTION) yield { lines: `${firstLine}-${line}`, tokens };
+  if (tokens.length >= SMALLEST_SECTION) yield { lines: `${start}-${line}`, tokens };
 }
 
 /** MinHash of 512 permutations in 64 bands of 8 rows. */

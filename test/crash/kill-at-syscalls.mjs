@@ -101,16 +101,7 @@ function main(wantedKills, seed) {
 function countCalls(work) {
   mkdirSync(work);
   const log = join(work, 'calls');
-  const { status, stderr } = runLedger(work, 2, [
-    'strace',
-    '-f',
-    '-qq',
-    '--seccomp-bpf',
-    '-o',
-    log,
-    '-e',
-    `trace=${KINDS.join(',')}`,
-  ]);
+  const { status, stderr } = runLedger(work, 2, ['strace', '-f', '-qq', '-o', log, '-e', `trace=${KINDS.join(',')}`]);
   if (status !== 0) throw new Error(`the job fails under strace without any kill:\n${stderr.slice(-4000)}`);
   const byThread = new Map();
   for (const [, thread, call] of readFileSync(log, 'utf8').matchAll(/^(\d+) +(\w+)\(/gm)) {
@@ -128,17 +119,7 @@ function countCalls(work) {
 /** @returns {boolean} false when the job ended before it came to that call */
 function killedAt(work, kind, when, parallelism) {
   // Not with --seccomp-bpf: with it, strace 6 counts only the first call.
-  const strace = [
-    '-f',
-    '-qq',
-    '--seccomp-bpf',
-    '-o',
-    '/dev/null',
-    '-e',
-    `trace=${kind}`,
-    '-e',
-    `inject=${kind}:signal=SIGKILL:when=${when}`,
-  ];
+  const strace = ['-f', '-qq', '-o', '/dev/null', '-e', `trace=${kind}`, '-e', `inject=${kind}:signal=SIGKILL:when=${when}`];
   const { signal, status, stderr } = runLedger(work, parallelism, ['strace', ...strace]);
   const problems = findIncompleteCheckpoints(join(work, 'checkpoints'));
   if (problems.length > 0) throw new Error(`killed at ${kind} number ${when}:\n  ${problems.join('\n  ')}`);

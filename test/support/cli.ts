@@ -10,7 +10,7 @@ export const CLI = fileURLToPath(new URL('../../dist/main/cli/main.js', import.m
 
 export interface CliResult {
   readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
+  readonly signal: string | null;
   readonly stdout: string;
   readonly stderr: string;
   /** Last line of stdout, parsed; with `--json`. */

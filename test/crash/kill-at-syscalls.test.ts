@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
 const hasStrace = spawnSync('strace', ['-V']).status === 0;
-const KILLS = process.env.TIDEMARK_SYSCALL_KILLS ?? '3';
+const KILLS = process.env.CRASH_SYSCALL_KILLS ?? '3';
 
 it.skipIf(!hasStrace)(
   `crash at system calls: ${KILLS} kills at an fsync, link, rename, unlink or mkdir lose and duplicate nothing`,

@@ -71,6 +71,15 @@ export class Model {
   /** What a reader that is still pinned saw when it began. */
   #held: { readonly reader: DeltaReader; readonly after: number; readonly seen: readonly Seen[] } | undefined;
 
+  #promised:
+    | {
+        readonly after: number;
+        readonly upTo: number;
+        readonly before: Map<string, string>;
+        readonly expected: Map<string, string>;
+      }
+    | undefined;
+
   constructor(options: Partial<StateMapOptions> = {}) {
     this.options = { limitBytes: 1 << 20, segmentBytes: 1024, epoch: 1, label: 'test', ...options };
     this.map = createStateMap(this.options);
@@ -110,12 +119,19 @@ export class Model {
   }
 
   complete(epoch: number): void {
+    // A checkpoint cannot be complete while the reader of its delta, or of an older one, has not begun.
+    if (this.#promised !== undefined && epoch > this.#promised.after) return;
     this.map.complete(epoch);
     this.completed = epoch;
-    for (const ended of this.ended.keys()) if (ended < epoch) this.ended.delete(ended);
+    this.#forget();
+  }
+
+  #forget(): void {
+    for (const ended of this.ended.keys()) if (ended < this.completed) this.ended.delete(ended);
   }
 
   rollback(epoch: number): void {
+    if (this.#promised !== undefined && epoch < this.#promised.upTo) this.fulfil();
     this.map.rollback(epoch);
     this.content.clear();
     for (const [key, value] of this.ended.get(epoch)!) this.content.set(key, value);
@@ -154,7 +170,7 @@ export class Model {
 
   /** Pins a reader of a delta and remembers all it sees, older versions included. */
   hold(after: number, upTo: number): void {
-    if (this.#held !== undefined) return;
+    if (this.#held !== undefined || this.#promised !== undefined) return;
     pinReader(this.map.handles());
     const reader = openDeltaReader(this.map.handles());
     const seen = [...reader.collect(after, upTo)].map((address) => look(reader, address, after));
@@ -167,6 +183,25 @@ export class Model {
     const { reader, after, seen } = this.#held;
     this.#held = undefined;
     for (const before of seen) expect(look(reader, before.address, after)).toEqual(before);
+    unpinReader(this.map.handles());
+  }
+
+  /** Pins a reader that will collect its delta later, as one in a busy pool does. */
+  promise(after: number, upTo: number): void {
+    if (this.#held !== undefined || this.#promised !== undefined) return;
+    pinReader(this.map.handles());
+    this.#promised = { after, upTo, before: this.ended.get(after)!, expected: this.ended.get(upTo)! };
+  }
+
+  /** The delta is what it was when the reader was pinned, and collecting it twice gives the same. */
+  fulfil(): void {
+    if (this.#promised === undefined) return;
+    const { after, upTo, before, expected } = this.#promised;
+    this.#promised = undefined;
+    this.ended.set(after, before).set(upTo, expected);
+    this.checkDelta(after, upTo);
+    this.checkDelta(after, upTo);
+    this.#forget();
     unpinReader(this.map.handles());
   }
 

@@ -125,6 +125,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 3, arbitrary: fc.constant<Step>((model) => model.unhold()) },
   {
+    weight: 3,
+    arbitrary: fc.tuple(fc.nat(), fc.nat()).map(
+      ([a, b]): Step =>
+        (model) => {
+          const ended = [...model.ended.keys()];
+          const from = a % ended.length;
+          model.promise(ended[from], ended[from + (b % (ended.length - from))]);
+        },
+    ),
+  },
+  { weight: 3, arbitrary: fc.constant<Step>((model) => model.fulfil()) },
+  {
     weight: 2,
     arbitrary: fc.nat().map(
       (n): Step =>
@@ -144,6 +156,7 @@ function property(options: Partial<StateMapOptions>, numRuns: number): void {
       const model = new Model(options);
       for (const run of steps) run(model);
       model.unhold();
+      model.fulfil();
       model.check();
     }),
     { numRuns },

@@ -4,6 +4,7 @@ import { isTidemarkError } from '../../src/format/errors.ts';
 import { hashKeyOfTwoWords, hashKeyOfWord } from '../../src/format/hash.ts';
 import { Memory } from '../../src/format/memory.ts';
 import { openDeltaReader } from '../../src/worker/state/delta-reader.ts';
+import { keyedHash } from '../../src/worker/state/index-hash.ts';
 import { createStateMap, openStateMap, pinReader, unpinReader } from '../../src/worker/state/log-state-map.ts';
 import type { StateMap, StateMapOptions } from '../../src/worker/state/state-map.ts';
 import { keyOf, Model } from './model.ts';
@@ -130,6 +131,47 @@ describe('state map: entries', () => {
   });
 });
 
+describe('state map: keys with one hash', () => {
+  it('state map: keys of two words that differ in the second one are kept apart in a batch', () => {
+    const map = newMap();
+    const addresses = new Uint32Array(4);
+    for (let round = 0; round < 2; round++) {
+      map.upsertWords(new Uint32Array([7, 7, 7, 7]), new Uint32Array([1, 1, 1, 2, 1, 3, 1, 1]), 2, 4, 8, addresses);
+      expect(new Set(addresses).size).toBe(3);
+      expect(addresses[3]).toBe(addresses[0]);
+    }
+  });
+
+  it('state map: an attack that is noticed while the index grows loses nothing', () => {
+    const map = newMap();
+    // One more than 5/8 of 2^16: the index has begun to grow to 2^17.
+    const count = 40_961;
+    for (let key = 0; key < count; key++) put(map, key, key);
+    for (let key = count; key < count + 2000; key++) put(map, key, key, 7);
+    for (let key = 0; key < count + 2000; key++) {
+      if (valueOf(map, key, key < count ? hashKeyOfWord(key) : 7) !== key) throw new Error(`key ${key} is lost`);
+    }
+  });
+
+  it('keyed hash: depends on the seed, on every byte and on the length, and spreads evenly', () => {
+    const words = new Int32Array(4);
+    const hashes = new Set([0, 1, 2, 3, 4, 5, 8].map((length) => keyedHash(words, 0, length, 1, 2)));
+    expect(hashes.size).toBe(7);
+    expect(keyedHash(words, 0, 4, 1, 3)).not.toBe(keyedHash(words, 0, 4, 1, 2));
+    const low = new Set<number>();
+    const high = new Set<number>();
+    for (let i = 0; i < 65536; i++) {
+      words[0] = i;
+      const hash = keyedHash(words, 0, 16, 1, 2);
+      low.add(hash & 0xffff);
+      high.add(hash >>> 16);
+    }
+    // 65536 balls into as many urns fill 1 - 1/e of them, with a deviation of 80.
+    expect(Math.abs(low.size - 41_427)).toBeLessThan(500);
+    expect(Math.abs(high.size - 41_427)).toBeLessThan(500);
+  });
+});
+
 describe('state map: the limit', () => {
   it('state map: at the limit ERR_STATE_MEMORY_LIMIT names label, bytes and limit, and the map stays as it was', () => {
     const map = newMap({ limitBytes: 2 ** 18, segmentBytes: 4096 });
@@ -181,6 +223,29 @@ describe('state map: the limit', () => {
       cleanAll(empty);
     }
     expect(empty.size).toBe(0);
+  });
+
+  it('state map: records of this epoch do not move inside an operation, so addresses stay valid up to the limit', () => {
+    const map = newMap({ limitBytes: 2 ** 18, segmentBytes: 4096 });
+    const addresses: number[] = [];
+    for (let key = 0; key < 1000; key++) {
+      put(map, key, key);
+      scratch.u32[0] = key;
+      addresses.push(map.find(hashKeyOfWord(key), scratch, 0, 4));
+    }
+    const grow = (): void => {
+      for (let length = 16; length < 4000; length += 8) {
+        for (let key = 1000; key < 1010; key++) {
+          scratch.u32[0] = key;
+          map.upsert(hashKeyOfWord(key), scratch, 0, 4, length);
+        }
+      }
+    };
+    expect(codeOf(grow)).toBe('ERR_STATE_MEMORY_LIMIT');
+    for (let key = 0; key < 1000; key++) expect(map.memory.f64[map.valueAt(addresses[key]) / 8]).toBe(key);
+    cleanAll(map);
+    put(map, 2000, 1);
+    for (let key = 0; key < 1000; key++) expect(valueOf(map, key)).toBe(key);
   });
 
   it('state map: when nothing else is left, an operation makes room by emptying sparse segments itself', () => {
@@ -268,6 +333,48 @@ describe('state map: memory', () => {
   });
 });
 
+describe('state map: memory that is used again', () => {
+  it('state map: after a rollback over many epochs, garbage is known as such with the next checkpoint', () => {
+    const map = newMap({ segmentBytes: 4096 });
+    for (let key = 0; key < 2000; key++) put(map, key, key);
+    checkpoint(map);
+    for (let epoch = 2; epoch < 500; epoch++) {
+      for (let key = 0; key < 10; key++) put(map, (epoch * 10 + key) % 2000, -1);
+      map.mark(epoch + 1);
+    }
+    map.rollback(1);
+    for (let key = 0; key < 2000; key++) put(map, key, key + 1);
+    checkpoint(map);
+    cleanAll(map);
+    expect(map.usedBytes).toBeLessThan(map.liveBytes * 1.4);
+  });
+
+  it('state map: the padding of loaded values is zero, also in memory that held something else', () => {
+    const map = newMap({ segmentBytes: 4096 });
+    const source = Memory.local(64);
+    source.u8.fill(0xff);
+    for (let key = 0; key < 2000; key++) {
+      put(map, key, 0);
+      scratch.u32[0] = key;
+      map.memory.u8.fill(
+        0xff,
+        map.valueAt(map.find(hashKeyOfWord(key), scratch, 0, 4)),
+        map.valueAt(map.find(hashKeyOfWord(key), scratch, 0, 4)) + 8,
+      );
+    }
+    for (let key = 0; key < 2000; key++) remove(map, key);
+    cleanAll(map);
+    for (let key = 0; key < 500; key++) {
+      scratch.u32[0] = key;
+      map.load(hashKeyOfWord(key), scratch, 0, 4, source, 0, 5);
+    }
+    for (const address of map.addresses())
+      expect(map.memory.u8.slice(map.valueAt(address), map.valueAt(address) + 8)).toEqual(
+        new Uint8Array([255, 255, 255, 255, 255, 0, 0, 0]),
+      );
+  });
+});
+
 describe('state map: readers', () => {
   it('state map: loaded entries are not in the next delta, but in a full scan and as older versions', () => {
     const map = newMap({ epoch: 5 });
@@ -312,6 +419,25 @@ describe('state map: readers', () => {
     unpinReader(map.handles());
     churn();
     expect(map.usedBytes).toBeLessThan(heldBytes / 2);
+  });
+
+  it('state map: records of an epoch that a reader may be collecting stay where they are', () => {
+    const map = newMap({ segmentBytes: 4096 });
+    for (const length of [8, 16]) {
+      for (let key = 0; key < 2000; key++) {
+        scratch.u32[0] = key;
+        if (length === 8 || key % 2 === 0) map.upsert(hashKeyOfWord(key), scratch, 0, 4, length);
+      }
+    }
+    pinReader(map.handles());
+    map.mark(2);
+    const before = map.addresses();
+    cleanAll(map);
+    expect(map.addresses()).toEqual(before);
+    unpinReader(map.handles());
+    map.complete(1);
+    cleanAll(map);
+    expect(map.addresses()).not.toEqual(before);
   });
 
   it('state map: nothing moves while a full scan is pinned', () => {

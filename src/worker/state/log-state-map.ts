@@ -209,7 +209,7 @@ class LogStateMap implements StateMap {
     for (let from = 0; from < count; from += BATCH) {
       const to = Math.min(from + BATCH, count);
       if (this.#index.growing) this.#index.grow(HOMES_PER_BATCH);
-      if (isShort && ctl[INDEX_MODE] === GIVEN && !this.#index.growing) {
+      if (isShort && ctl[INDEX_MODE] === GIVEN) {
         this.touched ^= findMutable(this.#map, meta, hashes, keys, words, from, to, addresses);
       } else addresses.fill(0, from, to);
       for (let i = from; i < to; i++) {

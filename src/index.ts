@@ -49,7 +49,6 @@ export type {
   JobProgress,
   JobResult,
   JobState,
-  OperatorProgress,
   RunOptions,
   StageProgress,
 } from './main/handle.ts';

@@ -78,13 +78,6 @@ export interface CheckpointSummary {
   readonly syncMs: number;
 }
 
-export interface OperatorProgress {
-  readonly uid: string;
-  readonly name: string;
-  readonly recordsIn: number;
-  readonly recordsOut: number;
-}
-
 export interface StageProgress {
   /** Names of the chained operators. */
   readonly name: string;

@@ -329,7 +329,6 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
         plan,
         threads: Math.min(threads, Math.max(1, ...plan.stages.map((stage) => stage.parallelism))),
         settings: {
-          turnBudgetMs: config.runtime.turnBudgetMs,
           batchBudgetMs: config.runtime.channelTimeMs,
           stateLimitBytes: config.stateMemoryLimitBytes ?? defaultStateLimitBytes(),
           compression: config.checkpointing.compression === 'none' ? 'none' : 'auto',

@@ -239,7 +239,6 @@ export class Scheduler {
 
   #takeResult(subtask: ScheduledSubtask, result: TurnResult): void {
     if (result.printed !== undefined) this.#events.printed(result.printed);
-    if (result.states !== undefined) subtask.states = result.states;
     for (const row of result.oversize ?? []) this.#deliver(row);
     for (const snapshot of result.snapshots ?? []) this.#events.snapshot(subtask, snapshot);
     if (result.error !== undefined && this.#running) this.#events.failed(decodeError(result.error));

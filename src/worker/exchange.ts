@@ -162,11 +162,6 @@ export class ExchangeOutput implements Output {
     for (const writer of this.#writers) writer.end();
   }
 
-  /** True while slots wait in this worker's heap. */
-  get pending(): boolean {
-    return this.#writers.some((writer) => writer.pendingCount > 0);
-  }
-
   #send(memory: Memory, at: number, length: number, hash: number): void {
     let index = 0;
     const writers = this.#writers;

@@ -50,12 +50,6 @@ export class InputGate implements StageInput {
     for (const row of rows) this.#oversize.set(`${row.edge}/${row.channel}/${row.sequence}`, row);
   }
 
-  get openInputs(): number {
-    let open = 0;
-    for (const reader of this.#readers) if (!reader.ended) open++;
-    return open;
-  }
-
   run(deadlineMs: number): InputStop {
     for (;;) {
       const reader = this.#pick();

@@ -8,7 +8,6 @@
  * |-----------:|------------------|------------|-------------------------------------------------------------------|
  * |          0 | epoch            | turn       | epoch the subtask is in; barrier n ends epoch n                   |
  * |          1 | flags            | turn       | SubtaskFlag bits as the last turn left them                       |
- * |          2 | inputsOpen       | turn       | input channels that have not ended                                |
  * |          3 | -                |            |                                                                   |
  * |         16 | triggered        | main       | newest checkpoint triggered; sources flip when it is >= epoch     |
  * |         17 | stopAfter        | main       | sources read nothing after the barrier of this checkpoint; 0 none |
@@ -27,7 +26,6 @@
  * |         23 | watermarkMs      | turn       | event time                                                        |
  * |         24 | malformed        | turn       | input records that could not be decoded                           |
  * |         25 | progress         | turn       | share of the splits taken so far that is read, in splits          |
- * |         26 | maxSyncMs        | turn       | longest synchronous part of a barrier so far                      |
  * |         27 | turns            | turn       | turns so far                                                      |
  * |         12 | triggeredAtMs    | main       | when the newest checkpoint was triggered, ms since 1970           |
  *
@@ -36,7 +34,6 @@
  */
 import type { EncodedError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
-import type { KeyGroupRange } from '../format/key-groups.ts';
 import type { TableRef } from '../format/manifest.ts';
 import type { Compression } from '../format/sorted-table/compression.ts';
 import type { Schema } from '../format/schema.ts';
@@ -50,7 +47,6 @@ export const CONTROL_ROW_DOUBLES = CONTROL_ROW_BYTES / 8;
 export const ControlWord = {
   epoch: 0,
   flags: 1,
-  inputsOpen: 2,
   triggered: 16,
   stopAfter: 17,
   completed: 18,
@@ -67,7 +63,6 @@ export const ControlDouble = {
   watermarkMs: 23,
   malformed: 24,
   progress: 25,
-  maxSyncMs: 26,
   turns: 27,
   triggeredAtMs: 12,
 } as const;
@@ -77,8 +72,6 @@ export const SubtaskFlag = {
   more: 1,
   /** Nothing more will be emitted; it still takes part in checkpoints. */
   finished: 2,
-  /** Heap state of the worker matters (undelivered output, an open stream): the next turn must be on the same worker. */
-  pinned: 4,
   /** All input has ended, results of the end are being emitted. */
   ending: 8,
   /** A source that waits: due at `wakeAtMs`. */
@@ -183,7 +176,6 @@ export interface JobPlan {
 }
 
 export interface WorkerSettings {
-  readonly turnBudgetMs: number;
   /** Longest time, as measured, that the rows of one slot may take downstream. */
   readonly batchBudgetMs: number;
   readonly stateLimitBytes: number;
@@ -360,8 +352,6 @@ export interface TurnResult {
   readonly snapshots?: readonly SyncSnapshot[];
   readonly error?: EncodedError;
   readonly oversize?: readonly OversizeRow[];
-  /** States whose index was replaced: all states of the subtask. */
-  readonly states?: readonly OpenState[];
   readonly printed?: string;
 }
 
@@ -373,6 +363,3 @@ export interface OpenResult {
 
 /** Results of tasks that may fail: errors are encoded, since structured clone strips class, code and fields. */
 export type Outcome<T> = { readonly ok: T } | { readonly error: EncodedError };
-
-/** Which part of the key space a subtask owns, for messages. */
-export type { KeyGroupRange };

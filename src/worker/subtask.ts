@@ -7,7 +7,6 @@
  * - At the end of a turn every position lies in shared memory or in what `snapshot` reports; rows that found no room
  *   wait in the writers' heap and pin the subtask to this worker.
  */
-import { assert } from '../format/assert.ts';
 import { TidemarkError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
 import type { JobGraph } from '../job/graph.ts';
@@ -68,9 +67,7 @@ export class Subtask {
   #costRecords = 0;
   #busyMs = 0;
   #turns = 0;
-  #maxSyncMs = 0;
   #snapshots: SyncSnapshot[] = [];
-  #stateVersions: number[];
 
   constructor(parts: SubtaskParts, epoch: number) {
     this.#parts = parts;
@@ -79,7 +76,6 @@ export class Subtask {
     this.#epoch = epoch;
     this.#firstEpoch = epoch;
     this.#completed = epoch - 1;
-    this.#stateVersions = parts.states.map(({ map }) => map.handles().version);
     for (const exchange of parts.exchanges) exchange.setEpoch(epoch);
     parts.control.i32[this.#word + ControlWord.epoch] = epoch;
     this.#storeCounters();
@@ -120,7 +116,6 @@ export class Subtask {
     if (reason === 'idle') flags |= SubtaskFlag.waiting;
     if (this.#ending && !this.#finished) flags |= SubtaskFlag.ending;
     if (this.#finished) flags |= SubtaskFlag.finished;
-    if (exchanges.some((exchange) => exchange.pending)) flags |= SubtaskFlag.pinned;
     Atomics.store(control.i32, this.#word + ControlWord.flags, flags);
     return this.#result();
   }
@@ -188,7 +183,6 @@ export class Subtask {
     control.i32[this.#word + ControlWord.epoch] = this.#epoch;
     const nowMs = performance.timeOrigin + performance.now();
     const syncMs = performance.now() - started;
-    this.#maxSyncMs = Math.max(this.#maxSyncMs, syncMs);
     const triggeredAtMs = control.f64[this.#double + ControlDouble.triggeredAtMs];
     this.#snapshots.push({
       checkpointId,
@@ -278,7 +272,6 @@ export class Subtask {
     f64[this.#double + ControlDouble.recordsOut] = this.#recordsOut();
     f64[this.#double + ControlDouble.busyMs] = this.#busyMs;
     f64[this.#double + ControlDouble.turns] = this.#turns;
-    f64[this.#double + ControlDouble.maxSyncMs] = this.#maxSyncMs;
     f64[this.#double + ControlDouble.watermarkMs] = input.watermarkMs;
     f64[this.#double + ControlDouble.malformed] = counters.malformed;
     f64[this.#double + ControlDouble.progress] = input.progress;
@@ -300,29 +293,15 @@ export class Subtask {
   }
 
   #result(): TurnResult | undefined {
-    const { oversize, states, sinks } = this.#parts;
-    const grown = states.some(({ map }, i) => map.handles().version !== this.#stateVersions[i]);
-    if (grown) this.#stateVersions = states.map(({ map }) => map.handles().version);
+    const { oversize, sinks } = this.#parts;
     const printed = sinks.map((sink) => sink.takePrinted()).join('');
     const snapshots = this.#snapshots;
-    if (!grown && snapshots.length === 0 && oversize.length === 0 && printed === '') return undefined;
+    if (snapshots.length === 0 && oversize.length === 0 && printed === '') return undefined;
     this.#snapshots = [];
     return {
       ...(snapshots.length > 0 && { snapshots }),
       ...(oversize.length > 0 && { oversize: oversize.splice(0) }),
-      ...((grown || snapshots.length > 0) && { states: this.openStates() }),
       ...(printed !== '' && { printed }),
     };
   }
-}
-
-/** An error of an operator, a source or a sink with the stage and subtask it happened in. */
-export function inSubtask(error: unknown, stage: StagePlan, subtask: number): unknown {
-  if (error instanceof TidemarkError) return error;
-  assert(stage.parallelism > subtask, 'the subtask belongs to the stage');
-  const message = error instanceof Error ? error.message : String(error);
-  return new TidemarkError('ERR_INTERNAL', `Stage '${stage.name}', subtask ${subtask}: ${message}`, {
-    cause: error,
-    facts: { stage: stage.name, subtask },
-  });
 }

@@ -6,8 +6,6 @@ import type { Memory } from '../../format/memory.ts';
  * at their largest size, committed as they are touched, and stay the same for the map's life.
  */
 export interface StateMapHandles {
-  /** Always 1: there is nothing that a thread could have an old version of. */
-  readonly version: number;
   readonly control: SharedArrayBuffer;
   readonly log: SharedArrayBuffer;
   readonly index: SharedArrayBuffer;

@@ -123,7 +123,7 @@ function reserve(limit: number, options: StateMapOptions): StateMapHandles {
   ctl[INDEX_MODE] = options.composite === true ? WHOLE_KEY : GIVEN;
   ctl[INDEX_MASK] = Math.min(slotsFor(options.expectedEntries ?? 0), maxSlots) - 1;
   ctl[NEXT_MASK] = ctl[INDEX_MASK];
-  return { version: 1, control, log, index };
+  return { control, log, index };
 }
 
 function segmentBytesFor(limit: number): number {

@@ -173,9 +173,11 @@ export const OPTIONS = {
     4,
     'Time that one turn of a subtask aims at. Longer turns cost less overhead, shorter ones let barriers pass sooner.',
   ),
+  // A turn cannot write more than the rings hold: at 32 kb turns lasted 0.8 ms, and a fifth of the time went into handing them over.
+  // Keyed count of 1,000 keys, 2 threads: 12.8 M records/s at 32 kb, 17.5 at 128, 18.8 at 256, 19.3 at 512.
   'runtime.batch.bytes': option(
     memory(8 * KIB),
-    32 * KIB,
+    256 * KIB,
     'Most bytes of a batch of records that travels from one subtask to another. A channel holds four; with very many channels they get smaller.',
   ),
   'runtime.channel.time': option(

@@ -62,6 +62,12 @@ export async function persist(
   };
 }
 
+/**
+ * Records looked at together. The order of a table is not that of the log, so each record is a cache miss, and so is the version
+ * before it; read one by one, a million of them took 170 ms to write, and 72 ms read ahead.
+ */
+const READ_AHEAD = 64;
+
 /** Adds a section with what changed after `task.after`, or with all live entries. Returns how many entries it wrote. */
 function writeState(writer: TableWriter, state: OpenState, { after, checkpointId }: PersistTask, change: StateChange): number {
   const reader = openDeltaReader(state.handles);
@@ -78,11 +84,14 @@ function writeState(writer: TableWriter, state: OpenState, { after, checkpointId
     keySchema: state.keySchema,
     schema: state.schema,
   });
+  const previous = new Uint32Array(READ_AHEAD);
   for (let i = 0; i < addresses.length; i++) {
+    const inChunk = i % READ_AHEAD;
+    if (inChunk === 0) reader.readAhead(addresses, i, Math.min(i + READ_AHEAD, addresses.length), after, previous);
     const address = addresses[i];
     const keyAt = reader.keyAt(address);
     const keyLength = reader.keyLength(address);
-    const before = full ? 0 : reader.previous(address, after);
+    const before = previous[inChunk];
     if (before !== 0) {
       digest.subtract(
         memory,

@@ -34,6 +34,8 @@ class LogDeltaReader implements DeltaReader {
   readonly memory: Memory;
   readonly #log: Int32Array;
   readonly #segments: SegmentTable;
+  /** What reading ahead read: written so that the reads are not optimised away. */
+  touched = 0;
 
   constructor(handles: StateMapHandles) {
     this.memory = memoryOf(handles.log);
@@ -57,6 +59,20 @@ class LogDeltaReader implements DeltaReader {
 
   isTombstone(address: number): boolean {
     return isTombstoneMeta(this.#log[address * 2 + META]);
+  }
+
+  readAhead(addresses: Uint32Array, from: number, to: number, epoch: number, previous: Uint32Array): void {
+    const log = this.#log;
+    let touched = 0;
+    for (let i = from; i < to; i++) touched ^= log[addresses[i] * 2 + META];
+    if (epoch === -1) {
+      previous.fill(0, 0, to - from);
+    } else {
+      for (let i = from; i < to; i++) previous[i - from] = Atomics.load(log, addresses[i] * 2 + PREVIOUS);
+      for (let i = 0; i < to - from; i++) touched ^= log[previous[i] * 2 + META];
+      for (let i = from; i < to; i++) previous[i - from] = this.previous(addresses[i], epoch);
+    }
+    this.touched ^= touched;
   }
 
   previous(address: number, epoch: number): number {

@@ -139,6 +139,11 @@ export interface DeltaReader {
   collect(after: number, upTo: number): Uint32Array;
   collectFull(upTo: number): Uint32Array;
   isTombstone(address: number): boolean;
+  /**
+   * For the records at `addresses[from]` to before `to`, in loops that only read, so that their cache misses overlap: brings the
+   * records into the cache, and writes to `previous[0]` and on what `previous` gives for each. -1 as `epoch` skips the latter.
+   */
+  readAhead(addresses: Uint32Array, from: number, to: number, epoch: number, previous: Uint32Array): void;
   /** Newest version of the same key with epoch <= `epoch`, or 0 when there was none or it was a tombstone. */
   previous(address: number, epoch: number): number;
   hashAt(address: number): number;

@@ -97,6 +97,8 @@ class LogStateMap implements StateMap {
   touched = 0;
   /** One key of `upsertWords`, for the general path. */
   readonly #key = Memory.local(8);
+  /** Addresses of `prefetch`. */
+  readonly #scratch = new Uint32Array(BATCH);
 
   constructor(handles: StateMapHandles, label: string) {
     this.#map = new StateMemory(handles);
@@ -191,7 +193,11 @@ class LogStateMap implements StateMap {
   }
 
   prefetch(hashes: Uint32Array, count: number): number {
-    return touch(this.#index, this.#log, hashes, count);
+    let touched = 0;
+    for (let from = 0; from < count; from += BATCH) {
+      touched ^= touch(this.#map, hashes, from, Math.min(from + BATCH, count), this.#scratch);
+    }
+    return touched;
   }
 
   upsertWords(

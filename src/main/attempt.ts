@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { assert } from '../format/assert.ts';
-import { decodeError } from '../format/errors.ts';
+import { TidemarkError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
 import { type JobGraph, sinkOf } from '../job/graph.ts';
 import type { Split } from '../job/source.ts';
@@ -26,7 +26,7 @@ import {
 import type { RestorePlan } from './restore-plan.ts';
 import { type ScheduledSubtask, Scheduler, type SchedulerEvents } from './scheduler.ts';
 import { buildSplitQueue } from './splits.ts';
-import { WorkerPool } from './worker-pool.ts';
+import { unwrap, WorkerPool } from './worker-pool.ts';
 
 export interface AttemptOptions {
   readonly graph: JobGraph;
@@ -45,6 +45,9 @@ export interface AttemptOptions {
   /** Absolute path of a table of the restored checkpoint. */
   readonly tablePath: (hash: string) => string;
 }
+
+/** A `task.timeout` that is tight for turns does not bound the loading of a job module below this. */
+const LEAST_LOAD_TIMEOUT_MS = 60_000;
 
 export class Attempt {
   readonly options: AttemptOptions;
@@ -70,13 +73,16 @@ export class Attempt {
       fail(error);
       events.failed(error);
     };
-    this.pool = new WorkerPool({ threads: options.threads, deployment: this.deployment }, this.#fail);
+    this.pool = new WorkerPool(
+      { threads: options.threads, deployment: this.deployment, activity: (worker) => this.scheduler.activity(worker) },
+      this.#fail,
+    );
     this.scheduler = new Scheduler(this.deployment, this.pool, options, events);
   }
 
   /** Starts the workers, recovers the sinks, and opens every subtask, restoring its state. */
   async open(): Promise<void> {
-    await this.#orFailure(this.pool.ready());
+    await this.#orFailure(this.#loadJobModules());
     await this.#orFailure(this.#recoverSinks());
     const queues = await this.#orFailure(this.#enumerateSources());
     const byWorker = new Map<number, ScheduledSubtask[]>();
@@ -102,6 +108,26 @@ export class Attempt {
       Atomics.store(this.scheduler.i32, this.scheduler.word(subtask, ControlWord.cancelled), 1);
     void this.scheduler.stop();
     await this.pool.destroy();
+  }
+
+  /** A module that stands still while it is loaded must not leave the job starting for ever. */
+  async #loadJobModules(): Promise<void> {
+    const limitMs = Math.max(LEAST_LOAD_TIMEOUT_MS, this.options.taskTimeoutMs);
+    let timer: NodeJS.Timeout | undefined;
+    const overdue = new Promise<never>((_, reject) => {
+      if (limitMs === Infinity) return;
+      const error = new TidemarkError(
+        'ERR_TASK_TIMEOUT',
+        `The worker threads have not loaded ${this.options.jobFile} within ${limitMs} ms (the larger of task.timeout and ${LEAST_LOAD_TIMEOUT_MS} ms). Its top level is in an endless loop, or awaits something that does not come.`,
+        { facts: { jobFile: this.options.jobFile, timeoutMs: limitMs } },
+      );
+      timer = setTimeout(() => reject(error), Math.min(limitMs, 0x7fffffff));
+    });
+    try {
+      await Promise.race([this.pool.ready(), overdue]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async #orFailure<T>(promise: Promise<T>): Promise<T> {
@@ -172,11 +198,6 @@ export class Attempt {
     subtask.states = opened.states;
     this.restoredEntries += opened.entries;
   }
-}
-
-export function unwrap<T>(outcome: Outcome<T>): T {
-  if ('error' in outcome) throw decodeError(outcome.error);
-  return outcome.ok;
 }
 
 /** Threads of a job that does not say how many. */

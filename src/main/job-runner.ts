@@ -35,10 +35,12 @@ import { ProgressMeter } from './progress-meter.ts';
 import { planRestore, recordedMaxParallelism, type RestorePlan } from './restore-plan.ts';
 import { NO_FAILURES, nextAttempt, type RestartHistory } from './restart-strategy.ts';
 
-/** Errors that another attempt cannot cure: the job fails at once, whatever the restart strategy. */
+/**
+ * Errors that another attempt cannot cure: the job fails at once, whatever the restart strategy. ERR_JOB_LOAD is not one of
+ * them: the main thread has loaded the module, so a worker that cannot is a worker that failed.
+ */
 const FINAL_CODES = new Set<string>([
   'ERR_JOB_INVALID',
-  'ERR_JOB_LOAD',
   'ERR_CHECKPOINT_NOT_FOUND',
   'ERR_MANIFEST_CORRUPT',
   'ERR_TABLE_CORRUPT',

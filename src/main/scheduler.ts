@@ -154,6 +154,14 @@ export class Scheduler {
     return this.#priority(subtask, performance.timeOrigin + performance.now()) > 0;
   }
 
+  /** What a worker does now, for messages about its end; undefined when it does nothing. */
+  activity(worker: number): string | undefined {
+    const subtask = this.#workers[worker]?.running;
+    return subtask === undefined || subtask === null
+      ? undefined
+      : `in a turn of stage '${subtask.stage.name}', subtask ${subtask.indexInStage}`;
+  }
+
   /** Is the subtask held up by full outputs? For the progress display. */
   backpressured(subtask: ScheduledSubtask): boolean {
     return subtask.outputs.length > 0 && !subtask.outputs.every(hasRoom);

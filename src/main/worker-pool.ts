@@ -8,8 +8,8 @@
  */
 import { Piscina } from 'piscina';
 import { assert } from '../format/assert.ts';
-import { TidemarkError } from '../format/errors.ts';
-import type { Deployment, Task } from '../worker/protocol.ts';
+import { decodeError, TidemarkError } from '../format/errors.ts';
+import type { Deployment, Outcome, Task } from '../worker/protocol.ts';
 
 const ENTRY = new URL('../worker/pool-entry.js', import.meta.url).href;
 
@@ -18,6 +18,8 @@ export interface WorkerPoolOptions {
   readonly deployment: Deployment;
   /** Most heap of a worker in MiB; V8's default otherwise. */
   readonly heapLimitMb?: number;
+  /** What a worker is doing, completing "A worker thread exited ": "in a turn of stage 'x', subtask 1". */
+  readonly activity: (worker: number) => string | undefined;
 }
 
 /** Called once when a thread dies other than by `destroy`. */
@@ -28,11 +30,13 @@ export class WorkerPool {
   readonly #turns: Piscina<Task, unknown>;
   readonly #background: Piscina<Task, unknown>;
   readonly #threadIds: number[] = [];
+  readonly #activity: (worker: number) => string | undefined;
   #target: number | null = null;
   #destroyed = false;
 
   constructor(options: WorkerPoolOptions, lost: WorkerLost) {
     this.threads = options.threads;
+    this.#activity = options.activity;
     const greeted = this.#threadIds;
     this.#turns = new Piscina({
       filename: ENTRY,
@@ -64,11 +68,15 @@ export class WorkerPool {
     });
   }
 
-  /** Waits until every worker has started; the first result of each is that of a `ready` task. */
+  /**
+   * Waits until every worker has loaded the job module; the first result of each is that of a `ready` task.
+   *
+   * @throws TidemarkError ERR_JOB_LOAD
+   */
   async ready(): Promise<void> {
     for (let i = 0; i < this.threads; i++) {
-      const threadId = await this.#turns.run({ op: 'ready' });
-      this.#threadIds.push(threadId as number);
+      const threadId = unwrap((await this.#turns.run({ op: 'ready' })) as Outcome<number>);
+      this.#threadIds.push(threadId);
     }
   }
 
@@ -98,32 +106,51 @@ export class WorkerPool {
     pool.on('error', (error) => {
       if (!this.#destroyed) lost(workerError(error));
     });
-    // A worker may exit without a task of its own to reject; its exit is then the only sign.
     for (const thread of pool.threads) {
-      thread.once('exit', (code) => {
+      // Noted now: a thread that has ended has no id any more.
+      const { threadId } = thread;
+      const report = (error: (doing: string) => TidemarkError): void => {
         if (this.#destroyed) return;
-        lost(
-          new TidemarkError(
-            'ERR_WORKER_EXITED',
-            `A worker thread exited with code ${code}. The job restarts from its last checkpoint; look for process.exit() in the job's functions.`,
-            { facts: { exitCode: code } },
-          ),
-        );
-      });
+        const doing = this.#activity(this.#threadIds.indexOf(threadId));
+        lost(error(doing === undefined ? '' : ` ${doing}`));
+      };
+      // Before `exit`, which comes in the same tick and says less; piscina's rejection comes after both.
+      thread.once('error', (error) => report((doing) => workerError(error, doing)));
+      // A worker may exit without a task of its own to reject; its exit is then the only sign.
+      thread.once('exit', (exitCode) =>
+        report(
+          (doing) =>
+            new TidemarkError(
+              'ERR_WORKER_EXITED',
+              `A worker thread exited with code ${exitCode}${doing}. Look for process.exit() in the job's functions and in what they import.`,
+              { facts: { exitCode } },
+            ),
+        ),
+      );
     }
   }
 }
 
-/** What piscina rejects with when a thread died, as our error. */
-export function workerError(error: unknown): TidemarkError {
+/**
+ * What piscina rejects with when a thread died, as our error.
+ *
+ * @param doing  "" or " in a turn of ..."
+ */
+export function workerError(error: unknown, doing = ''): TidemarkError {
   if (error instanceof TidemarkError) return error;
   const { code, message } = error as { code?: string; message?: string };
   if (code === 'ERR_WORKER_OUT_OF_MEMORY') {
     return new TidemarkError(
       'ERR_WORKER_OUT_OF_MEMORY',
-      'A worker thread ran out of heap. Keep large data in keyed state instead of variables of the job module, or raise the limit with --max-old-space-size.',
+      `A worker thread ran out of heap${doing}. Keep large data in keyed state instead of variables of the job module, or raise the limit with --max-old-space-size.`,
       { cause: error },
     );
   }
-  return new TidemarkError('ERR_WORKER_EXITED', `A worker thread failed: ${message ?? String(error)}.`, { cause: error });
+  return new TidemarkError('ERR_WORKER_EXITED', `A worker thread failed${doing}: ${message ?? String(error)}.`, { cause: error });
+}
+
+/** The result of a task. @throws its error, rebuilt */
+export function unwrap<T>(outcome: Outcome<T>): T {
+  if ('error' in outcome) throw decodeError(outcome.error);
+  return outcome.ok;
 }

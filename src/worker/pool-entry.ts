@@ -56,7 +56,10 @@ async function openEnvironment(): Promise<WorkerEnvironment> {
 export default async function handle(task: Task): Promise<unknown> {
   switch (task.op) {
     case 'ready':
-      return threadId;
+      return outcome(async () => {
+        await environment;
+        return threadId;
+      });
     case 'turn':
       return turn(task.subtask, task.budgetMs, task.oversize);
     default:

@@ -31,7 +31,7 @@ export function operatorFailure(error: unknown, site: FailureSite, record: () =>
   return new TidemarkError(
     'ERR_OPERATOR_FAILED',
     `Operator '${node.name}'${code} failed in subtask ${context.subtask} of ${context.parallelism}${at}: ${message}. ` +
-      `The record was ${text}. Correct the function, or filter such records out before it; the job goes on from its last checkpoint.`,
+      `The record was ${text}. Correct the function, or filter such records out before it.`,
     {
       cause: error,
       facts: {

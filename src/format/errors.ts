@@ -22,6 +22,7 @@ export const ERROR_CODES = {
     meaning: 'The job graph is not valid: a duplicate uid, no sink, or an operator that cannot be planned.',
   },
   ERR_NO_SUCH_JOB: { exit: 2, meaning: 'No running job has this id or name.' },
+  ERR_STATE_NOT_FOUND: { exit: 2, meaning: 'A checkpoint has no keyed state of this operator and name.' },
   ERR_CHECKPOINT_DIR: { exit: 2, meaning: 'The checkpoint directory cannot be used.' },
   ERR_DIR_LOCKED: { exit: 2, meaning: 'Another process owns the directory of this job.' },
   ERR_CHECKPOINT_NOT_FOUND: { exit: 3, meaning: 'The path to restore from does not exist or holds no checkpoint.' },

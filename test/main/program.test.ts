@@ -26,7 +26,7 @@ describe('usage', () => {
     ['-s with --resume', ['run', '-s', 'x', '--resume', 'job.mjs'], /exclude each other/],
     ['--fallback alone', ['run', '--fallback', 'job.mjs'], /--fallback needs --resume/],
     ['a claim mode that there is not', ['run', '--claim-mode', 'legacy', 'job.mjs'], /no-claim or claim/],
-    ['an action that checkpoints has not', ['checkpoints', 'burn', '.'], /`tidemark checkpoints` can list/],
+    ['an action that checkpoints has not', ['checkpoints', 'burn', '.'], /unknown command 'burn'/],
     ['a savepoint type that there is not', ['savepoint', '--type', 'zip', 'job'], /Allowed choices are canonical, native/],
   ])('usage: %s gives 2 and one clear message', async (_, args, message) => {
     expect(await main(args)).toBe(2);

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import type { Supervisor } from '../supervisor.ts';
+import { defineCheckpointCommands } from './checkpoint-program.ts';
 import { describeError, errorDocument, exitCodeOf, paintErr, printErr, printJson } from './output.ts';
 import { collectDefinition, type RunFlags, usage } from './run-options.ts';
 
@@ -45,8 +46,8 @@ function buildProgram(ahead: Supervisor | undefined, setExitCode: (code: number)
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
     .addHelpText('after', PROGRAM_HELP);
-  const command = (nameAndArguments: string): Command =>
-    program
+  const command = (nameAndArguments: string, on: Command = program): Command =>
+    on
       .command(nameAndArguments)
       .exitOverride()
       .configureOutput({ outputError: () => undefined })
@@ -126,26 +127,6 @@ function defineJobCommands(command: (name: string) => Command, setExitCode: (cod
     );
 }
 
-function defineCheckpointCommands(command: (name: string) => Command, setExitCode: (code: number) => void): void {
-  command('checkpoints')
-    .description('Shows the checkpoints below a directory.')
-    .argument('<action>', 'list')
-    .argument('<dir>', 'execution.checkpointing.dir, or the directory of one job in it')
-    .action(async (action: string, directory: string, flags) => {
-      if (action !== 'list') throw usage(`\`tidemark checkpoints\` can list; it was given ${JSON.stringify(action)}`);
-      setExitCode(await (await import('./checkpoints.ts')).listCheckpointsCommand(directory, flags));
-    });
-  command('inspect')
-    .description('Shows what a checkpoint or savepoint holds: operators, states, sizes, files.')
-    .argument('<path>', 'its directory or its _metadata file')
-    .action(async (path: string, flags) => setExitCode(await (await import('./checkpoints.ts')).inspectCommand(path, flags)));
-  command('verify')
-    .description('Checks that every file of a checkpoint is there and is what the manifest says.')
-    .argument('<path>', 'its directory or its _metadata file')
-    .option('--deep', 'decode every entry and compare the state digests')
-    .action(async (path: string, flags) => setExitCode(await (await import('./checkpoints.ts')).verifyCommand(path, flags)));
-}
-
 function packageVersion(): string {
   const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
   return (JSON.parse(manifest) as { version: string }).version;
@@ -159,6 +140,8 @@ Examples:
   tidemark stop word-count                    end it with a last checkpoint
   tidemark checkpoints list ./checkpoints     what there is to resume from
   tidemark verify --deep ./checkpoints/<job id>/chk-7
+  tidemark get ./checkpoints/<job id>/chk-7 counts accumulator user-7
+  tidemark diff ./checkpoints/<job id>/chk-6 ./checkpoints/<job id>/chk-7
 
 Exit codes: 0 done, 1 the job failed, 2 usage or configuration, 3 the checkpoint cannot be restored, 130 SIGINT, 143 SIGTERM.
 Documents: docs/configuration.md (every option), docs/errors.md (every error code).

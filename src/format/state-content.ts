@@ -1,0 +1,246 @@
+/**
+ * The entries of a keyed state, read as what a user sees: keys, and for each key a value, a list, the entries of a map.
+ * For whoever reads tables without running a job; the layouts are those of the handles that write them:
+ *
+ * | kind                          | entries of a user key                                         | layout                                  |
+ * |-------------------------------|---------------------------------------------------------------|-----------------------------------------|
+ * | value, reducing, aggregating  | one: a row                                                    | `row-codec.ts`, `general-codec.ts`      |
+ * | topN                          | one: rows after a header                                      | `worker/operators/top-rows.ts`          |
+ * | list                          | chunks of elements, sub key: their number                     | `worker/state/handles/list-state.ts`    |
+ * | map                           | buckets of the directory (sub key 0), entries (1 and the key) | `worker/state/handles/map-directory.ts` |
+ * | distinct                      | empty entries, sub key: 1 and the value                       | `worker/operators/distinct-values.ts`   |
+ *
+ * Kinds of several entries have composite keys (`worker/state/handles/composite-key.ts`).
+ */
+import type { Codec, KeyCodec, KeyRef } from './codec.ts';
+import { compareBytes } from './copy-bytes.ts';
+import { TidemarkError } from './errors.ts';
+import { createGeneralCodec } from './general-codec.ts';
+import type { JsonValue } from './json.ts';
+import { createKeyCodec } from './key-codec.ts';
+import { keyToJson } from './key-text.ts';
+import { parseKeyType } from './key-type.ts';
+import { wordOf } from './memory.ts';
+import { plainToJson } from './plain-json.ts';
+import { createRowCodec } from './row-codec.ts';
+import type { Schema } from './schema.ts';
+import { valueToJson } from './schema-json.ts';
+import type { TableEntry } from './sorted-table/cursor.ts';
+
+/** What tables and manifests record of a keyed state. */
+export interface StateDescription {
+  readonly name: string;
+  readonly kind: string;
+  readonly keyType: string;
+  readonly keySchema: Schema | null;
+  readonly schema: Schema | null;
+}
+
+/** What a user key has of a state. */
+export type StateValue =
+  | { readonly kind: 'value'; readonly value: JsonValue }
+  | { readonly kind: 'list'; readonly values: readonly JsonValue[] }
+  | { readonly kind: 'map'; readonly entries: readonly (readonly [key: JsonValue, value: JsonValue])[] };
+
+const COMPOSITE_KINDS = new Set(['list', 'map', 'distinct']);
+const SIMPLE_KINDS = new Set(['value', 'reducing', 'aggregating', 'topN']);
+const MAP_ENTRY = 1;
+
+/** Do the entries of a state have composite keys: several entries for one user key? */
+export function isComposite(kind: string): boolean {
+  return COMPOSITE_KINDS.has(kind);
+}
+
+/** Codecs of one state. Not reentrant. */
+export class StateCodec {
+  readonly composite: boolean;
+  readonly keySchemas: readonly Schema[] | null;
+  readonly keyCodec: KeyCodec;
+  readonly #kind: string;
+  readonly #codec: Codec;
+  /** Of map keys and distinct values. */
+  readonly #subKeySchemas: readonly Schema[] | null;
+  readonly #subKeyCodec: KeyCodec;
+
+  /** @throws TidemarkError ERR_FORMAT_UNSUPPORTED for a kind or a type that this version does not know */
+  constructor({ name, kind, keyType, keySchema, schema }: StateDescription) {
+    const keySchemas = parseKeyType(keyType);
+    if (keySchemas === undefined || !(COMPOSITE_KINDS.has(kind) || SIMPLE_KINDS.has(kind))) {
+      throw new TidemarkError(
+        'ERR_FORMAT_UNSUPPORTED',
+        `State ${JSON.stringify(name)} is a ${kind} state with keys of type ${keyType}, which this version cannot decode. Use the version of Tidemark that wrote it, or a newer one.`,
+        { facts: { state: name, kind, keyType } },
+      );
+    }
+    const subKey = kind === 'distinct' ? schema : keySchema;
+    this.composite = isComposite(kind);
+    this.keySchemas = keySchemas;
+    this.keyCodec = createKeyCodec(keySchemas);
+    this.#kind = kind;
+    this.#codec = schema === null ? createGeneralCodec() : createRowCodec(schema);
+    this.#subKeySchemas = subKey === null ? null : [subKey];
+    this.#subKeyCodec = createKeyCodec(this.#subKeySchemas);
+  }
+
+  /** Offset of the user's key in the memory of an entry. */
+  userKeyAt(entry: TableEntry): number {
+    return this.composite ? entry.keyAt + 4 : entry.keyAt;
+  }
+
+  userKeyLength(entry: TableEntry): number {
+    return this.composite ? entry.memory.u32[wordOf(entry.keyAt)] : entry.keyLength;
+  }
+
+  isOfKey(entry: TableEntry, key: KeyRef): boolean {
+    const length = this.userKeyLength(entry);
+    return compareBytes(entry.memory, this.userKeyAt(entry), length, key.memory, key.at, key.length) === 0;
+  }
+
+  keyOf(entry: TableEntry): JsonValue {
+    const key = this.keyCodec.decode(entry.memory, this.userKeyAt(entry), this.userKeyLength(entry));
+    return keyToJson(key, this.keySchemas);
+  }
+
+  /** Collects the live entries of one user key, in any order. */
+  collect(): StateCollector {
+    switch (this.#kind) {
+      case 'list':
+        return new ListCollector(this);
+      case 'map':
+      case 'distinct':
+        return new MapCollector(this, this.#kind === 'distinct');
+      case 'topN':
+        return new TopCollector(this);
+      default:
+        return new ValueCollector(this);
+    }
+  }
+
+  /** Bytes before the row of an element of a list. */
+  get elementHeaderBytes(): number {
+    return this.#codec.fixedSize > 0 ? 0 : 8;
+  }
+
+  get fixedRowBytes(): number {
+    return this.#codec.fixedSize;
+  }
+
+  rowAt({ memory }: TableEntry, at: number): JsonValue {
+    const value = this.#codec.decode(memory, at);
+    return this.#codec.schema === null ? plainToJson(value) : valueToJson(this.#codec.schema, value);
+  }
+
+  /** Offset of the sub key of an entry, whose first word says what the entry is. */
+  subKeyAt(entry: TableEntry): number {
+    return entry.keyAt + 4 + ((this.userKeyLength(entry) + 3) & ~3);
+  }
+
+  subKeyOf(entry: TableEntry, at: number): JsonValue {
+    const key = this.#subKeyCodec.decode(entry.memory, at, entry.keyAt + entry.keyLength - at);
+    return keyToJson(key, this.#subKeySchemas);
+  }
+}
+
+export interface StateCollector {
+  /** `entry` need not outlive the call. */
+  add(entry: TableEntry): void;
+  /** null: nothing was added. */
+  result(): StateValue | null;
+}
+
+class ValueCollector implements StateCollector {
+  readonly #codec: StateCodec;
+  #value: StateValue | null = null;
+
+  constructor(codec: StateCodec) {
+    this.#codec = codec;
+  }
+
+  add(entry: TableEntry): void {
+    this.#value = { kind: 'value', value: this.#codec.rowAt(entry, entry.valueAt) };
+  }
+
+  result(): StateValue | null {
+    return this.#value;
+  }
+}
+
+class TopCollector implements StateCollector {
+  readonly #codec: StateCodec;
+  #values: JsonValue[] | null = null;
+
+  constructor(codec: StateCodec) {
+    this.#codec = codec;
+  }
+
+  add(entry: TableEntry): void {
+    const { u32 } = entry.memory;
+    let at = entry.valueAt + 16;
+    this.#values = Array.from({ length: u32[wordOf(entry.valueAt)] }, () => {
+      const value = this.#codec.rowAt(entry, at + 16);
+      at += 16 + u32[wordOf(at) + 2];
+      return value;
+    });
+  }
+
+  result(): StateValue | null {
+    return this.#values === null ? null : { kind: 'list', values: this.#values };
+  }
+}
+
+class ListCollector implements StateCollector {
+  readonly #codec: StateCodec;
+  /** By chunk number: tables have the chunks in order of their bytes. */
+  readonly #chunks = new Map<number, JsonValue[]>();
+
+  constructor(codec: StateCodec) {
+    this.#codec = codec;
+  }
+
+  add(entry: TableEntry): void {
+    const { u32 } = entry.memory;
+    const header = this.#codec.elementHeaderBytes;
+    const values: JsonValue[] = [];
+    let at = entry.valueAt + 16;
+    const end = at + u32[wordOf(entry.valueAt) + 2];
+    while (at < end) {
+      values.push(this.#codec.rowAt(entry, at + header));
+      at += header === 0 ? this.#codec.fixedRowBytes : header + u32[wordOf(at)];
+    }
+    this.#chunks.set(u32[wordOf(this.#codec.subKeyAt(entry))], values);
+  }
+
+  result(): StateValue | null {
+    if (this.#chunks.size === 0) return null;
+    const chunks = [...this.#chunks].sort(([a], [b]) => a - b);
+    return { kind: 'list', values: chunks.flatMap(([, values]) => values) };
+  }
+}
+
+class MapCollector implements StateCollector {
+  readonly #codec: StateCodec;
+  readonly #keysOnly: boolean;
+  readonly #entries: (readonly [JsonValue, JsonValue])[] = [];
+
+  constructor(codec: StateCodec, keysOnly: boolean) {
+    this.#codec = codec;
+    this.#keysOnly = keysOnly;
+  }
+
+  add(entry: TableEntry): void {
+    const at = this.#codec.subKeyAt(entry);
+    if (entry.memory.u32[wordOf(at)] !== MAP_ENTRY) return;
+    const value = this.#keysOnly ? null : this.#codec.rowAt(entry, entry.valueAt);
+    this.#entries.push([this.#codec.subKeyOf(entry, at + 4), value]);
+  }
+
+  result(): StateValue | null {
+    if (this.#entries.length === 0) return null;
+    return this.#keysOnly ? { kind: 'list', values: this.#entries.map(([key]) => key) } : { kind: 'map', entries: this.#entries };
+  }
+}
+
+/** As plain JSON: a map as an array of [key, value], since its keys need not be strings. */
+export function stateValueToJson(value: StateValue): JsonValue {
+  return value.kind === 'value' ? value.value : value.kind === 'list' ? value.values : value.entries;
+}

@@ -1,0 +1,70 @@
+/**
+ * The commands for checkpoints on disk: their arguments, options and help. They need no running job. Each stands by itself
+ * (`tidemark get`) and below `checkpoints` (`tidemark checkpoints get`).
+ */
+import { type Command } from 'commander';
+
+/** Makes a command with what all commands have. */
+type MakeCommand = (nameAndArguments: string, on?: Command) => Command;
+type SetExitCode = (code: number) => void;
+
+const PATH = ['<path>', 'directory or _metadata file of a checkpoint or savepoint'] as const;
+const UID = ['<uid>', 'uid of the operator'] as const;
+const STATE = ['<state>', 'name of the state; `tidemark inspect` lists them'] as const;
+
+export function defineCheckpointCommands(command: MakeCommand, setExitCode: SetExitCode): void {
+  const group = command('checkpoints').description('Shows and checks checkpoints on disk.').addHelpText('after', GROUP_HELP);
+  group
+    .command('list')
+    .description('Lists the checkpoints and savepoints in a directory.')
+    .option('--json', 'one JSON document on standard output')
+    .argument('<dir>', 'execution.checkpointing.dir, the directory of one job in it, or a directory of savepoints')
+    .action(async (directory: string, flags) =>
+      setExitCode(await (await import('./checkpoints.ts')).listCheckpointsCommand(directory, flags)),
+    );
+  defineTools(command, setExitCode);
+  defineTools((nameAndArguments) => command(nameAndArguments, group), setExitCode);
+}
+
+function defineTools(command: MakeCommand, setExitCode: SetExitCode): void {
+  command('inspect')
+    .description('Shows what a checkpoint or savepoint holds: operators, states, sizes, files.')
+    .argument(...PATH)
+    .action(async (path: string, flags) => setExitCode(await (await import('./checkpoints.ts')).inspectCommand(path, flags)));
+  command('verify')
+    .description('Checks that every file of a checkpoint is there and is what the manifest says.')
+    .argument(...PATH)
+    .option('--deep', 'decode every entry and compare the state digests')
+    .action(async (path: string, flags) => setExitCode(await (await import('./checkpoints.ts')).verifyCommand(path, flags)));
+  command('get')
+    .description("Shows one key's value. Reads only the blocks that hold it.")
+    .argument(...PATH)
+    .argument(...UID)
+    .argument(...STATE)
+    .argument('<key>', 'see below')
+    .addHelpText('after', GET_HELP)
+    .action(async (path: string, uid: string, state: string, key: string, flags) =>
+      setExitCode(await (await import('./get.ts')).getCommand(path, uid, state, key, flags)),
+    );
+}
+
+const GROUP_HELP = `
+These commands change nothing but \`gc\`, and need no running job. They can also be called without \`checkpoints\`.
+`;
+
+const GET_HELP = `
+How a key is written depends on its type, which \`tidemark inspect\` shows:
+  string, enum        as it is             user-7
+  i32, int, f64       a number             42, -0.5, NaN
+  bigint              digits               90071992547409931
+  boolean             true, false
+  timestamp           ms or ISO 8601       2026-01-31T12:00:00Z
+  bytes               base64, or hex:      hex:00ff
+  several, optional   JSON                 '["eu", 7]'
+  any                 JSON, else a string  7 is a number, '"7"' a string, 7n a bigint
+
+A key that begins with a dash comes after --:
+  tidemark get ./checkpoints/<job id>/chk-7 counts accumulator -- -42
+
+Exit code 1: the key has no entry.
+`;

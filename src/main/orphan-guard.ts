@@ -5,25 +5,26 @@
  */
 import { Worker } from 'node:worker_threads';
 
-/** How long an orphan may live; on top of it comes `START_AFTER_MS`, at most. */
+/** How long an orphan may live, besides the 30 ms or so in which the thread starts. */
 const LOOK_EVERY_MS = 200;
-
-/** A thread costs 27 ms of CPU to start. That is kept off the way to the first record. */
-const START_AFTER_MS = 500;
 
 const WATCH = `
   const parent = require('node:worker_threads').workerData;
-  setInterval(() => { if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL'); }, ${LOOK_EVERY_MS});
+  const look = () => { if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL'); };
+  look();
+  setInterval(look, ${LOOK_EVERY_MS});
 `;
 
-export function guardAgainstOrphaning(): void {
-  const parent = process.ppid;
-  const start = (): void => {
-    const limits = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2, stackSizeMb: 1 };
-    const thread = new Worker(WATCH, { eval: true, workerData: parent, execArgv: [], resourceLimits: limits });
-    // Without it the channel still guards; it is no reason to end a job.
-    thread.on('error', () => undefined);
-    thread.unref();
-  };
-  setTimeout(start, START_AFTER_MS).unref();
+/**
+ * Call it before anything that may stand still. The thread costs 27 ms of CPU to start, on another core than the one that
+ * loads the job meanwhile.
+ *
+ * @param parent  process id of the parent as it says itself: it may be gone by now, and its place taken by init
+ */
+export function guardAgainstOrphaning(parent: number): void {
+  const limits = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2, stackSizeMb: 1 };
+  const thread = new Worker(WATCH, { eval: true, workerData: parent, execArgv: [], resourceLimits: limits });
+  // Without it the channel still guards; it is no reason to end a job.
+  thread.on('error', () => undefined);
+  thread.unref();
 }

@@ -23,6 +23,7 @@ export type RuntimeCall = Exclude<ControlRequest, { method: 'status' | 'stop' }>
 export type ToRuntime =
   | {
       readonly kind: 'start';
+      readonly supervisorPid: number;
       readonly jobFile: string;
       readonly options: Omit<StartOptions, 'signal'>;
       readonly progressEveryMs: number;

@@ -22,8 +22,6 @@ export function serveRuntime(loadEngine: () => Promise<{ readonly startJob: Star
   // Not exit(): that waits for threads, and one of them may hang. Whatever is half done, a crash must be able to leave behind.
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 
-  guardAgainstOrphaning();
-
   const engine = loadEngine();
   // Reported when the job is started; until then it is nobody's unhandled rejection.
   engine.catch(() => undefined);
@@ -33,8 +31,10 @@ export function serveRuntime(loadEngine: () => Promise<{ readonly startJob: Star
     onHandle = resolve;
   });
   process.on('message', (message: ToRuntime) => {
-    if (message.kind === 'call') void answer(handle, message.id, message.call);
-    else runJob(engine, message, onHandle).then(end, (error: unknown) => end({ kind: 'failed', error: encodeError(error) }));
+    if (message.kind === 'call') return void answer(handle, message.id, message.call);
+    // Before the job module is loaded, whose top level may stand still for ever.
+    guardAgainstOrphaning(message.supervisorPid);
+    runJob(engine, message, onHandle).then(end, (error: unknown) => end({ kind: 'failed', error: encodeError(error) }));
   });
 }
 

@@ -9,6 +9,9 @@
  *                       |  delay over      | exit without a last word
  *                       +------ waiting <--+------> ended, when the strategy gives up or there are no checkpoints
  *
+ * A process that dies by a signal before it has loaded the job for the first time is started again too, as `START_STRATEGY`
+ * says: nothing was processed yet, and the job's own strategy is not known before its module is loaded.
+ *
  * Invariants:
  * - At most one runtime process lives; the next is forked after the exit of the one before.
  * - The job id is the same over all attempts.
@@ -58,6 +61,9 @@ interface Started {
   readonly restart: RestartStrategy;
 }
 
+/** For processes that die before one of them has loaded the job; a module that kills every process is not tried for ever. */
+const START_STRATEGY: RestartStrategy = { type: 'fixed-delay', attempts: 3, delayMs: 500 };
+
 export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Never rejects. */
   readonly done: Promise<Outcome>;
@@ -78,6 +84,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #lastWord: Extract<FromRuntime, { kind: 'finished' | 'failed' }> | null = null;
   #attempt = 0;
   #history = NO_FAILURES;
+  #startHistory = NO_FAILURES;
   #nextCall = 1;
   #timer: NodeJS.Timeout | null = null;
   #ending = false;
@@ -101,7 +108,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** @param options  with the job id, which all attempts share */
   start(jobFile: string, options: Omit<StartOptions, 'signal'> & { readonly jobId: string }): void {
     assert(this.#start === null, 'a supervisor starts one job');
-    this.#start = { kind: 'start', jobFile, options, progressEveryMs: this.#options.progressEveryMs };
+    this.#start = {
+      kind: 'start',
+      supervisorPid: process.pid,
+      jobFile,
+      options,
+      progressEveryMs: this.#options.progressEveryMs,
+    };
     this.#sendStart();
   }
 
@@ -139,7 +152,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     child.on('message', (message: FromRuntime) => this.#receive(message));
     child.on('error', (error) => this.#onExit(`could not be started: ${error.message}`));
     // `close`, not `exit`: by then all it printed has arrived.
-    child.on('close', (code, signal) => this.#onExit(describeExit(code, signal)));
+    child.on('close', (code, signal) => this.#onExit(describeExit(code, signal), signal !== null));
     this.emit('process', child);
     this.#sendStart();
   }
@@ -199,7 +212,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     }
   }
 
-  #onExit(reason: string): void {
+  #onExit(reason: string, bySignal = false): void {
     if (this.#process === null) return;
     this.#process = null;
     const lastWord = this.#lastWord;
@@ -211,11 +224,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     } else if (this.#killed) {
       this.#end({ kind: 'killed' });
     } else {
-      this.#onCrash(reason);
+      this.#onCrash(reason, bySignal);
     }
   }
 
-  #onCrash(reason: string): void {
+  #onCrash(reason: string, bySignal: boolean): void {
     for (const call of this.#calls.values())
       call.fail(new TidemarkError('ERR_JOB_FAILED', `The process of the job ${reason} before it answered.`));
     this.#calls.clear();
@@ -225,8 +238,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         ? ''
         : ` The last checkpoint is ${this.lastCheckpoint.path}; \`tidemark run --resume\` goes on from it.`;
     const started = this.#started;
-    if (started === null) return this.#fail(`${what} while it loaded the job.`);
     if (this.#ending) return this.#fail(`${what} while the job was ending.${resumable}`);
+    if (started === null) return this.#onCrashAtStart(reason, bySignal);
     if (!started.checkpointing) {
       return this.#fail(
         `${what}. Checkpoints are off, so there is nothing to resume from. Set execution.checkpointing.interval and execution.checkpointing.dir to survive this.`,
@@ -235,12 +248,26 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const decision = nextAttempt(started.restart, this.#history, performance.now(), Math.random());
     this.#history = decision.history;
     if (decision.delayMs === null) return this.#fail(`${what}, and it is not restarted: ${decision.reason}.${resumable}`);
+    this.#forkAfter(decision.delayMs, reason);
+  }
+
+  /** An exit code is the module's own word (`process.exit()`), and would be the same again. */
+  #onCrashAtStart(reason: string, bySignal: boolean): void {
+    const what = `The process of the job ${reason} while it loaded the job`;
+    if (!bySignal) return this.#fail(`${what}.`);
+    const { delayMs, history } = nextAttempt(START_STRATEGY, this.#startHistory, performance.now(), Math.random());
+    this.#startHistory = history;
+    if (delayMs === null) return this.#fail(`${what}, as did ${history.attempts} before it.`);
+    this.#forkAfter(delayMs, `${reason} while it loaded the job`);
+  }
+
+  #forkAfter(delayMs: number, reason: string): void {
     this.emit('state', 'restarting');
-    this.emit('crash', { reason, delayMs: decision.delayMs, attempt: this.#attempt + 1 });
+    this.emit('crash', { reason, delayMs, attempt: this.#attempt + 1 });
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.#fork();
-    }, decision.delayMs);
+    }, delayMs);
   }
 
   async #callWhileWaiting({ method }: RuntimeCall): Promise<unknown> {
@@ -250,9 +277,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         `The process of the job crashed and is being restarted; try \`${method}\` again when it runs.`,
       );
     }
-    assert(this.#timer !== null && this.#start !== null && this.#started !== null, 'waiting follows a crash of a started job');
+    assert(this.#timer !== null && this.#start !== null, 'waiting follows the crash of a process that was to start a job');
     clearTimeout(this.#timer);
     this.#timer = null;
+    if (this.#started === null) {
+      this.#end({ kind: 'killed' });
+      return null;
+    }
     const { progress, lastCheckpoint } = this;
     const result: ProcessResult = {
       status: method === 'stop' ? 'stopped' : 'cancelled',

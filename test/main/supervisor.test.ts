@@ -1,6 +1,6 @@
 /** The command line as a process, over a runtime that each test scripts (`fixtures/fake-runtime.mjs`). */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,6 +21,12 @@ const CHECKPOINTING = [
   '-D',
   'restart-strategy.fixed-delay.delay=10ms',
 ];
+
+/** Statements for job modules. */
+const WRITE_PID = "(await import('node:fs')).writeFileSync('pid', String(process.pid));";
+const COUNT_START = "(await import('node:fs')).appendFileSync('starts', '.');";
+const EXISTED = "const fs = await import('node:fs'); const existed = fs.existsSync('died'); fs.writeFileSync('died', '');";
+const EMPTY_JOB = "export default { [Symbol.for('tidemark.job')]: 1, name: 'fake', nodes: [], config: {} };";
 
 let root: string;
 const processes: ChildProcess[] = [];
@@ -175,19 +181,48 @@ describe('crashes', () => {
   });
 
   test.each([
-    ['runs', ['forever']],
-    ['stands still', ['run', '900', 'hang']],
-  ])('supervisor: when it is killed itself, a runtime process that %s ends too', async (_, script) => {
+    ['runs', JOB, ['forever']],
+    ['stands still', JOB, ['hang']],
+    ['stands still while it loads the job', 'hangs.mjs', []],
+  ])('supervisor: when it is killed itself, a runtime process that %s ends too', async (_, job, script) => {
     const pidFile = join(root, 'pid');
-    const run = start(['run', JOB, 'pid', pidFile, ...script]);
+    writeFileSync(join(root, 'hangs.mjs'), `${WRITE_PID} for (;;);`);
+    const run = start(['run', job, 'pid', pidFile, ...script]);
     const pid = Number(await fileAppears(pidFile));
     expect(isAlive(pid)).toBe(true);
-    if (script.includes('hang')) await sleep(1_500);
     run.child.kill('SIGKILL');
     for (const deadline = Date.now() + 5_000; isAlive(pid) && Date.now() < deadline; ) await sleep(5);
     const survived = isAlive(pid);
     if (survived) process.kill(pid, 'SIGKILL');
     expect(survived).toBe(false);
+  });
+
+  test('supervisor: a process that is killed while it loads the job is started again, also without checkpoints', async () => {
+    writeFileSync(join(root, 'dies.mjs'), `${EXISTED} if (!existed) process.kill(process.pid, 'SIGKILL'); ${EMPTY_JOB}`);
+    const { code, stdout, stderr } = await tidemark('run', '--json', 'dies.mjs', 'run', '10');
+    expect(stderr).toContain('was killed (SIGKILL), by hand or because the system ran out of memory while it loaded the job');
+    expect(code).toBe(0);
+    expect(lastJson(stdout)).toMatchObject({ status: 'finished', restarts: 1 });
+  });
+
+  test.each([
+    ['is killed every time it loads the job', "process.kill(process.pid, 'SIGKILL')", 4, /loaded the job, as did 3 before it/],
+    ['exits while it loads the job', 'process.exit(3)', 1, /ERR_JOB_FAILED: .*exited with code 3 while it loaded the job\./],
+  ])('supervisor: a process that %s fails the job', async (_, fault, processes, message) => {
+    writeFileSync(join(root, 'dies.mjs'), `${COUNT_START} ${fault}; ${EMPTY_JOB}`);
+    const { code, stderr } = await tidemark('run', ...CHECKPOINTING, 'dies.mjs');
+    expect([code, stderr]).toEqual([1, expect.stringMatching(message)]);
+    expect(readFileSync(join(root, 'starts'), 'utf8')).toHaveLength(processes);
+  });
+
+  test('supervisor: SIGINT before a process that died while it loaded the job is started again ends at once', async () => {
+    writeFileSync(join(root, 'dies.mjs'), "process.kill(process.pid, 'SIGKILL');");
+    const run = start(['run', '--json', 'dies.mjs']);
+    await run.said('Starting process 2');
+    run.child.kill('SIGINT');
+    const { code, stdout } = await run.finished;
+    expect(code).toBe(130);
+    expect(lastJson(stdout)).toMatchObject({ status: 'killed', jobName: null });
   });
 
   test.each([

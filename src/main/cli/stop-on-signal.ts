@@ -42,7 +42,7 @@ export class StopOnSignal {
   async #stop(): Promise<void> {
     try {
       const checkpoint = (await this.#supervisor.call({ method: 'stop', retain: true })) as CheckpointSummary | null;
-      if (checkpoint === null) this.#reporter.print('Stopped without a last checkpoint: checkpoints are off.');
+      if (checkpoint === null) this.#reporter.print('Stopped without a last checkpoint.');
     } catch (error) {
       this.#reporter.print(
         paintErr('red', `The job did not stop: ${(error as Error).message} Send the signal once more to end it at once.`),

@@ -101,6 +101,12 @@ export class StateCodec {
     return keyToJson(key, this.keySchemas);
   }
 
+  /** The key in a map, or the distinct value, that an entry stands for; undefined for the entries that only organise the others. */
+  mapKeyOf(entry: TableEntry): JsonValue | undefined {
+    const at = this.subKeyAt(entry);
+    return entry.memory.u32[wordOf(at)] === MAP_ENTRY ? this.#subKey(entry, at + 4) : undefined;
+  }
+
   /** Collects the live entries of one user key, in any order. */
   collect(): StateCollector {
     switch (this.#kind) {
@@ -135,7 +141,7 @@ export class StateCodec {
     return entry.keyAt + 4 + ((this.userKeyLength(entry) + 3) & ~3);
   }
 
-  subKeyOf(entry: TableEntry, at: number): JsonValue {
+  #subKey(entry: TableEntry, at: number): JsonValue {
     const key = this.#subKeyCodec.decode(entry.memory, at, entry.keyAt + entry.keyLength - at);
     return keyToJson(key, this.#subKeySchemas);
   }
@@ -228,10 +234,9 @@ class MapCollector implements StateCollector {
   }
 
   add(entry: TableEntry): void {
-    const at = this.#codec.subKeyAt(entry);
-    if (entry.memory.u32[wordOf(at)] !== MAP_ENTRY) return;
-    const value = this.#keysOnly ? null : this.#codec.rowAt(entry, entry.valueAt);
-    this.#entries.push([this.#codec.subKeyOf(entry, at + 4), value]);
+    const key = this.#codec.mapKeyOf(entry);
+    if (key === undefined) return;
+    this.#entries.push([key, this.#keysOnly ? null : this.#codec.rowAt(entry, entry.valueAt)]);
   }
 
   result(): StateValue | null {

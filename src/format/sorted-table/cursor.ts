@@ -78,13 +78,19 @@ export class TableCursor implements EntryCursor, TableEntry {
     return null;
   }
 
-  /** The entry of one key, or null: reads one block. The cursor is afterwards of no use for `next`. */
+  /**
+   * The entry of one key, or null: reads one block, and none when the keys are asked for in ascending order of their hashes and the
+   * last one was in the same block. The cursor is afterwards of no use for `next`.
+   */
   find(hash: number, key: Memory, keyAt: number, keyLength: number): TableEntry | null {
     const block = this.#index.blockForKey(hash, key, keyAt, keyLength);
     if (block < 0) return null;
-    this.#first = hash;
-    this.#block = block;
-    this.#load(block);
+    if (block !== this.#block || this.#entry === 0 || hash <= this.hash) {
+      this.#first = hash;
+      this.#block = block;
+      this.#entry = 0;
+      this.#load(block);
+    }
     while (this.#entry < this.#entries) {
       this.#take(this.#entry);
       if (this.hash > hash) return null;

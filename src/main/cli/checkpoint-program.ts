@@ -46,6 +46,14 @@ function defineTools(command: MakeCommand, setExitCode: SetExitCode): void {
     .action(async (path: string, uid: string, state: string, key: string, flags) =>
       setExitCode(await (await import('./get.ts')).getCommand(path, uid, state, key, flags)),
     );
+  command('diff')
+    .description('Shows what differs between two checkpoints, for each state.')
+    .argument('<a>', 'directory or _metadata file of the earlier one')
+    .argument('<b>', 'of the later one')
+    .option('--exact', 'compare every entry that may differ, and sum the bytes of each kind of change')
+    .option('--keys', 'list the keys; implies --exact')
+    .addHelpText('after', DIFF_HELP)
+    .action(async (a: string, b: string, flags) => setExitCode(await (await import('./diff.ts')).diffCommand(a, b, flags)));
 }
 
 const GROUP_HELP = `
@@ -67,4 +75,13 @@ A key that begins with a dash comes after --:
   tidemark get ./checkpoints/<job id>/chk-7 counts accumulator -- -42
 
 Exit code 1: the key has no entry.
+`;
+
+const DIFF_HELP = `
+States with equal digests are equal and are not read, and neither are files that both checkpoints have, as far as that is possible.
+Between a checkpoint and the next one, only what was written in between is read and counted; --exact and --keys also look up
+what was there before, for which blocks of the shared files are read.
+
+  tidemark diff ./checkpoints/<job id>/chk-6 ./checkpoints/<job id>/chk-7
+  tidemark diff --keys --json ./checkpoints/<job id>/chk-6 ./checkpoints/<job id>/chk-7 | jq -r '.keys[].key'
 `;

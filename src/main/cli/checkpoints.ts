@@ -7,9 +7,9 @@ import { realFs } from '../../snapshot/fs-port.ts';
 import { type CheckpointInspection, type CheckpointListing, inspectCheckpoint, listCheckpoints } from '../../snapshot/inspect.ts';
 import { type VerifyReport, verifyCheckpoint } from '../../snapshot/verify.ts';
 import { humanBytes, humanCount, humanDuration } from '../human.ts';
-import { printable, widthOf } from '../terminal.ts';
-import { type Column, renderTable } from '../text-table.ts';
-import { paintOut, printJson, printOut } from './output.ts';
+import { printable } from '../terminal.ts';
+import type { Column } from '../text-table.ts';
+import { paintOut, printJson, printOut, printTable } from './output.ts';
 
 interface JsonFlag {
   readonly json?: boolean;
@@ -165,9 +165,4 @@ function printReport(report: VerifyReport): void {
     ? 'every entry decoded, every state digest computed anew and equal'
     : 'manifest, sizes and content hashes; `--deep` decodes the entries too';
   printOut(`${report.directory} is ${paintOut('green', 'sound')}: ${what} (${depth}).`);
-}
-
-function printTable(columns: readonly Column[], rows: readonly (readonly string[])[]): void {
-  const width = widthOf(process.stdout);
-  for (const [i, line] of renderTable(columns, rows, width).entries()) printOut(i === 0 ? paintOut('dim', line) : line);
 }

@@ -1,7 +1,8 @@
 /** How commands speak: results to standard output, everything for people about the run of a job to standard error. */
 import { fileURLToPath } from 'node:url';
 import { encodeError, ERROR_CODES, type ErrorCode, isTidemarkError } from '../../format/errors.ts';
-import { type Paint, painter } from '../terminal.ts';
+import { type Paint, painter, widthOf } from '../terminal.ts';
+import { type Column, renderTable } from '../text-table.ts';
 
 const NOT_THE_USERS = ['node:internal', '/node_modules/', fileURLToPath(new URL('../..', import.meta.url))];
 
@@ -14,6 +15,12 @@ export function printOut(text: string): void {
 
 export function printErr(text: string): void {
   process.stderr.write(`${text}\n`);
+}
+
+/** A table as wide as the terminal allows, with its titles dimmed. */
+export function printTable(columns: readonly Column[], rows: readonly (readonly string[])[]): void {
+  const width = widthOf(process.stdout);
+  for (const [i, line] of renderTable(columns, rows, width).entries()) printOut(i === 0 ? paintOut('dim', line) : line);
 }
 
 /** One document, one line. */

@@ -1,0 +1,171 @@
+import { describe, expect, test } from 'vitest';
+import { ALL_HASHES } from '../../src/snapshot/hash-range.ts';
+import { createRandom } from '../support/random.mjs';
+import type { ListState, MapState, ValueState } from '../../src/job/process.ts';
+import { list, map, value } from '../../src/job/state.ts';
+import * as t from '../../src/job/types.ts';
+import { type ChangedKey, listChangedKeys } from '../../src/snapshot/changed-keys.ts';
+import { diffCheckpoints } from '../../src/snapshot/diff.ts';
+import { mergeTables } from '../../src/snapshot/merge.ts';
+import { sharedDirectory, tablePath } from '../../src/snapshot/paths.ts';
+import { withTables, writeTable } from '../../src/snapshot/table-file.ts';
+import { JOB_DIR } from './job-tools.ts';
+import { KeyedJob } from './keyed-job.ts';
+import { SimFs } from './sim-fs.ts';
+
+const SPECS = {
+  total: value(t.i32).spec,
+  name: value(t.string).spec,
+  lines: list(t.string).spec,
+  seen: map(t.string, t.i32).spec,
+};
+
+/** Merges tables `from` to before `to` of a subtask, as the background does. */
+function merge(fs: SimFs, job: KeyedJob, subtask: number, from: number, to: number): void {
+  const tables = job.tablesOf(subtask);
+  const run = tables.slice(from, to);
+  const located = run.map((table) => ({ table, path: tablePath(sharedDirectory(JOB_DIR), table.hash) }));
+  const merged = withTables(fs, located, (readers) =>
+    writeTable(fs, sharedDirectory(JOB_DIR), { compression: 'none', createdBy: run[0].createdBy }, (writer) =>
+      mergeTables(writer, readers, { range: ALL_HASHES, dropTombstones: to === tables.length }),
+    ),
+  );
+  job.setTables(subtask, [...tables.slice(0, from), ...(merged === null ? [] : [merged]), ...tables.slice(to)]);
+}
+
+function keysOf(fs: SimFs, a: string, b: string): string[] {
+  const keys: ChangedKey[] = [];
+  diffCheckpoints(fs, a, b, { onChange: listChangedKeys((key) => keys.push(key)) });
+  return keys.map(({ state, change, key, mapKey }) => [change, state, key, mapKey ?? ''].join(' ').trimEnd()).sort();
+}
+
+describe('diff', () => {
+  test('keys are listed as a user knows them, in both directions', () => {
+    const fs = new SimFs();
+    const job = new KeyedJob(fs, SPECS);
+    job.at<ValueState<string>>('ada', 'name').set('Ada');
+    job.at<ValueState<number>>('gone', 'total').set(1);
+    job.at<ValueState<number>>('same', 'total').set(1);
+    job.at<ListState<string>>('ada', 'lines').addAll(Array.from({ length: 300 }, (_, i) => `line ${i}`));
+    for (let i = 0; i < 20; i++) job.at<MapState<string, number>>('ada', 'seen').set(`page ${i}`, i);
+    const a = job.checkpoint(1);
+    job.at<ValueState<string>>('ada', 'name').set('Ada L.');
+    job.at<ValueState<number>>('gone', 'total').clear();
+    job.at<ValueState<number>>('new', 'total').set(2);
+    job.at<ValueState<number>>('same', 'total').set(1);
+    job.at<ListState<string>>('ada', 'lines').add('one more');
+    job.at<MapState<string, number>>('ada', 'seen').set('page 3', 33);
+    job.at<MapState<string, number>>('ada', 'seen').delete('page 4');
+    const b = job.checkpoint(2);
+    expect(keysOf(fs, a, b)).toEqual([
+      'added total new',
+      'changed lines ada',
+      'changed name ada',
+      'changed seen ada page 3',
+      'removed seen ada page 4',
+      'removed total gone',
+    ]);
+    expect(keysOf(fs, b, a)).toEqual([
+      'added seen ada page 4',
+      'added total gone',
+      'changed lines ada',
+      'changed name ada',
+      'changed seen ada page 3',
+      'removed total new',
+    ]);
+    expect(diffCheckpoints(fs, a, b).states.find(({ state }) => state === 'total')).toMatchObject({
+      method: 'counted',
+      entries: [2, 2],
+      added: { entries: 1, bytes: null },
+      removed: { entries: 1 },
+      // `same` was written again.
+      changed: { entries: 1 },
+    });
+    expect(diffCheckpoints(fs, a, b, { exact: true }).states.find(({ state }) => state === 'name')).toMatchObject({
+      method: 'compared',
+      changed: { entries: 1, bytes: 4 + 16 },
+    });
+  });
+
+  test('whatever was merged in between, all pairs of checkpoints differ in what a comparison of their contents says', () => {
+    const random = createRandom(7);
+    const fs = new SimFs();
+    const job = new KeyedJob(fs, { total: SPECS.total }, { parallelism: 3 });
+    const content: Map<string, number>[] = [];
+    const paths: string[] = [];
+    const state = new Map<string, number>();
+    for (let id = 1; id <= 9; id++) {
+      for (let i = 0; i < 60; i++) {
+        const key = `k${random.int(80)}`;
+        if (random.float() < 0.3) {
+          state.delete(key);
+          job.at<ValueState<number>>(key, 'total').clear();
+        } else {
+          const number = random.int(3);
+          state.set(key, number);
+          job.at<ValueState<number>>(key, 'total').set(number);
+        }
+      }
+      paths.push(job.checkpoint(id));
+      content.push(new Map(state));
+      for (let subtask = 0; subtask < 3; subtask++) {
+        const { length } = job.tablesOf(subtask);
+        const from = random.int(length);
+        if (length - from >= 2) merge(fs, job, subtask, from, from + 2 + random.int(length - from - 1));
+      }
+    }
+    for (const [i, a] of paths.entries()) {
+      for (const [j, b] of paths.entries()) {
+        const expected: string[] = [];
+        for (const key of new Set([...content[i].keys(), ...content[j].keys()])) {
+          const [was, is] = [content[i].get(key), content[j].get(key)];
+          if (was === is) continue;
+          expected.push(`${was === undefined ? 'added' : is === undefined ? 'removed' : 'changed'} total ${key}`);
+        }
+        expect(keysOf(fs, a, b), `${i + 1} to ${j + 1}`).toEqual(expected.sort());
+      }
+    }
+  });
+
+  test('of neighbours at 1 % change at most 3 % of the bytes are read, also after a merge', () => {
+    const fs = new SimFs();
+    const job = new KeyedJob(fs, { total: SPECS.total });
+    const total = 200_000;
+    for (let i = 0; i < total; i++) job.at<ValueState<number>>(`user ${i}`, 'total').set(i);
+    const paths = [job.checkpoint(1)];
+    for (let id = 2; id <= 4; id++) {
+      for (let i = 0; i < total / 100; i++) job.at<ValueState<number>>(`user ${(i * 97 + id) % total}`, 'total').set(-id);
+      job.at<ValueState<number>>(`new ${id}`, 'total').set(id);
+      paths.push(job.checkpoint(id));
+      if (id === 3) merge(fs, job, 0, 0, 2);
+    }
+    for (const [i, a] of paths.slice(0, -1).entries()) {
+      const diff = diffCheckpoints(fs, a, paths[i + 1]);
+      expect(diff.states).toMatchObject([
+        { method: 'counted', added: { entries: 1 }, removed: { entries: 0 }, changed: { entries: total / 100 } },
+      ]);
+      expect(diff.bytesRead / diff.totalBytes).toBeLessThan(0.03);
+    }
+  });
+
+  test('states of equal digests are not read, and a state that only one has is wholly added or removed', () => {
+    const fs = new SimFs();
+    const job = new KeyedJob(fs, SPECS);
+    job.at<ValueState<number>>('ada', 'total').set(1);
+    const a = job.checkpoint(1);
+    job.at<ValueState<string>>('ada', 'name').set('Ada');
+    const b = job.checkpoint(2);
+    expect(diffCheckpoints(fs, a, a)).toMatchObject({
+      states: Object.keys(SPECS).map((state) => ({ state, method: 'equal' })),
+      files: { onlyA: { files: 0 }, onlyB: { files: 0 } },
+    });
+    const bytes = fs.file(`${a}/_metadata`).bytes.length;
+    expect(diffCheckpoints(fs, a, a).bytesRead).toBe(2 * bytes);
+    expect(diffCheckpoints(fs, a, b, { exact: true }).states).toMatchObject([
+      { state: 'total', method: 'equal' },
+      { state: 'name', added: { entries: 1, bytes: 4 + 16 } },
+      { state: 'lines', method: 'equal' },
+      { state: 'seen', method: 'equal' },
+    ]);
+  });
+});

@@ -1,0 +1,1 @@
+export function createRandom(seed: number): { float(): number; int(below: number): number };

@@ -21,6 +21,7 @@
  * each further byte.
  */
 import { assert } from './assert.ts';
+import type { EntryBatch } from './entry-batch.ts';
 import { KEY_HASH_SEED } from './hash.ts';
 import { wordOf, type Memory } from './memory.ts';
 
@@ -41,6 +42,16 @@ export class StateDigest {
   /** Takes an entry away that was added before, here or in a digest that this one was built from. */
   subtract(keyMemory: Memory, keyAt: number, keyLength: number, valueMemory: Memory, valueAt: number, valueLength: number): void {
     accumulate(this.#sums, true, keyMemory, keyAt, keyLength, valueMemory, valueAt, valueLength);
+  }
+
+  /** Adds all entries of a batch. */
+  addBatch(batch: EntryBatch): void {
+    accumulateBatch(this.#sums, false, batch);
+  }
+
+  /** Takes all entries of a batch away. */
+  subtractBatch(batch: EntryBatch): void {
+    accumulateBatch(this.#sums, true, batch);
   }
 
   /** Adds a digest of other entries: another subtask's, or what changed since. */
@@ -142,11 +153,88 @@ function accumulate(
     h4 = (((h4 << 13) | (h4 >>> 19)) + h1) | 0;
     h4 = (Math.imul(h4, 5) + 0x32ac3b17) | 0;
   }
-  const byteLength = ((words + 3) & ~3) << 2;
-  h2 ^= byteLength;
-  h3 ^= byteLength;
-  h4 ^= byteLength;
-  h1 = ((h1 ^ byteLength) + h2 + h3 + h4) | 0;
+  finish(sums, negative, h1, h2, h3, h4, ((words + 3) & ~3) << 2);
+}
+
+/** Words of an entry that `accumulateBatch` hashes in two rounds: both lengths, key and value. */
+const TWO_ROUNDS = 8;
+const scratch = new Int32Array(TWO_ROUNDS);
+
+function accumulateBatch(sums: Int32Array, negative: boolean, batch: EntryBatch): void {
+  const { memory, count, keyLength, valueLength, keyWords, valueWords } = batch;
+  const words = 2 + ((keyLength + valueLength) >>> 2);
+  if (words <= 4 || words > TWO_ROUNDS) {
+    for (let i = 0; i < count; i++)
+      accumulate(sums, negative, memory, keyWords[i] * 4, keyLength, memory, valueWords[i] * 4, valueLength);
+    return;
+  }
+  scratch.fill(0);
+  for (let i = 0; i < count; i++) accumulateShort(sums, negative, memory.i32, keyWords[i], keyLength, valueWords[i], valueLength);
+}
+
+/** The same as `accumulate` for an entry of two rounds whose lengths are multiples of 4. `scratch` is zero beyond its words. */
+function accumulateShort(
+  sums: Int32Array,
+  negative: boolean,
+  i32: Int32Array,
+  keyWord: number,
+  keyLength: number,
+  valueWord: number,
+  valueLength: number,
+): void {
+  const words = keyLength >>> 2;
+  for (let i = 0; i < words; i++) scratch[i] = i32[(keyWord + i) >>> 0];
+  for (let i = 0; i < valueLength >>> 2; i++) scratch[words + i] = i32[(valueWord + i) >>> 0];
+  const seed = KEY_HASH_SEED;
+  let k = Math.imul(keyLength, 0x239b961b);
+  let h1 = seed ^ Math.imul((k << 15) | (k >>> 17), 0xab0e9789);
+  h1 = (((h1 << 19) | (h1 >>> 13)) + seed) | 0;
+  h1 = (Math.imul(h1, 5) + 0x561ccd1b) | 0;
+  k = Math.imul(valueLength, 0xab0e9789);
+  let h2 = seed ^ Math.imul((k << 16) | (k >>> 16), 0x38b34ae5);
+  h2 = (((h2 << 17) | (h2 >>> 15)) + seed) | 0;
+  h2 = (Math.imul(h2, 5) + 0x0bcaa747) | 0;
+  k = Math.imul(scratch[0], 0x38b34ae5);
+  let h3 = seed ^ Math.imul((k << 17) | (k >>> 15), 0xa1e38b93);
+  h3 = (((h3 << 15) | (h3 >>> 17)) + seed) | 0;
+  h3 = (Math.imul(h3, 5) + 0x96cd1c35) | 0;
+  k = Math.imul(scratch[1], 0xa1e38b93);
+  let h4 = seed ^ Math.imul((k << 18) | (k >>> 14), 0x239b961b);
+  h4 = (((h4 << 13) | (h4 >>> 19)) + h1) | 0;
+  h4 = (Math.imul(h4, 5) + 0x32ac3b17) | 0;
+  k = Math.imul(scratch[2], 0x239b961b);
+  h1 ^= Math.imul((k << 15) | (k >>> 17), 0xab0e9789);
+  h1 = (((h1 << 19) | (h1 >>> 13)) + h2) | 0;
+  h1 = (Math.imul(h1, 5) + 0x561ccd1b) | 0;
+  k = Math.imul(scratch[3], 0xab0e9789);
+  h2 ^= Math.imul((k << 16) | (k >>> 16), 0x38b34ae5);
+  h2 = (((h2 << 17) | (h2 >>> 15)) + h3) | 0;
+  h2 = (Math.imul(h2, 5) + 0x0bcaa747) | 0;
+  k = Math.imul(scratch[4], 0x38b34ae5);
+  h3 ^= Math.imul((k << 17) | (k >>> 15), 0xa1e38b93);
+  h3 = (((h3 << 15) | (h3 >>> 17)) + h4) | 0;
+  h3 = (Math.imul(h3, 5) + 0x96cd1c35) | 0;
+  k = Math.imul(scratch[5], 0xa1e38b93);
+  h4 ^= Math.imul((k << 18) | (k >>> 14), 0x239b961b);
+  h4 = (((h4 << 13) | (h4 >>> 19)) + h1) | 0;
+  h4 = (Math.imul(h4, 5) + 0x32ac3b17) | 0;
+  finish(sums, negative, h1, h2, h3, h4, 4 * TWO_ROUNDS);
+}
+
+/** The last step of the hash, and its sum. */
+function finish(
+  sums: Int32Array,
+  negative: boolean,
+  lane1: number,
+  lane2: number,
+  lane3: number,
+  lane4: number,
+  byteLength: number,
+): void {
+  let h2 = lane2 ^ byteLength;
+  let h3 = lane3 ^ byteLength;
+  let h4 = lane4 ^ byteLength;
+  let h1 = ((lane1 ^ byteLength) + h2 + h3 + h4) | 0;
   h2 = avalanche((h2 + h1) | 0);
   h3 = avalanche((h3 + h1) | 0);
   h4 = avalanche((h4 + h1) | 0);

@@ -24,6 +24,8 @@ export interface EdgeShape {
   readonly maxParallelism: number;
 }
 
+/** Frames that are sent together. */
+const RUN_FRAMES = 512;
 const INITIAL_SCRATCH_BYTES = 64 * 1024;
 /** A value of 64 MiB with its key and header. */
 const MAX_FRAME_BYTES = 80 * 1024 * 1024;
@@ -42,6 +44,11 @@ export class ExchangeOutput implements Output {
   readonly #channelOfGroup: Int32Array;
   readonly #groupScale: number;
   readonly #keyRef: KeyRef;
+  /** Of a run of frames: byte offsets, channels, and their numbers ordered by channel, where each channel's part ends. */
+  readonly #frames = new Uint32Array(RUN_FRAMES);
+  readonly #channels = new Uint16Array(RUN_FRAMES);
+  readonly #order = new Uint16Array(RUN_FRAMES);
+  readonly #ends: Uint32Array;
   #scratch = Memory.local(INITIAL_SCRATCH_BYTES);
   #next: number;
 
@@ -55,6 +62,7 @@ export class ExchangeOutput implements Output {
     this.#channelOfGroup = Int32Array.from({ length: shape.maxParallelism }, (_, group) =>
       subtaskOfKeyGroup(group, shape.maxParallelism, writers.length),
     );
+    this.#ends = new Uint32Array(writers.length);
     this.#keyRef = new KeyRef(this.#scratch);
     this.#next = subtask % writers.length;
   }
@@ -98,33 +106,78 @@ export class ExchangeOutput implements Output {
     const key = this.#key;
     const { memory } = rows;
     const { u32 } = memory;
-    if (this.#hash && key !== null && key.kind === 'row') {
-      const { rowKey } = key;
-      const offset = rowKey.fixedOffset < 0 ? 0 : (FRAME_HEADER_BYTES + rowKey.fixedOffset) >>> 2;
-      const ref = this.#keyRef;
-      for (let at = rows.from; at < rows.to; ) {
-        const word = at >>> 2;
-        const length = u32[word];
-        let hash: number;
-        if (rowKey.wordCount === 1) {
-          hash = hashKeyOfWord(u32[word + offset]);
-        } else if (rowKey.wordCount === 2) {
-          hash = hashKeyOfTwoWords(u32[word + offset], u32[word + offset + 1]);
-        } else {
-          rowKey.locate(memory, at + FRAME_HEADER_BYTES, ref);
-          hash = ref.hash;
-        }
-        u32[word + 1] = hash;
-        this.#send(memory, at, length, hash);
-        at += length;
-      }
-      return;
-    }
+    const frames = this.#frames;
     for (let at = rows.from; at < rows.to; ) {
-      const length = u32[at >>> 2];
-      this.#send(memory, at, length, 0);
-      at += length;
+      let count = 0;
+      for (; count < RUN_FRAMES && at < rows.to; count++) {
+        frames[count] = at;
+        at += u32[at >>> 2];
+      }
+      if (this.#hash && key !== null && key.kind === 'row') this.#hashFrames(memory, key.rowKey, count);
+      else this.#dealOut(count);
+      this.#sendFrames(memory, count);
     }
+  }
+
+  /** Writes the hash of each frame's key into the frame, and finds its channel. */
+  #hashFrames(memory: Memory, rowKey: RowKey, count: number): void {
+    const { u32 } = memory;
+    const frames = this.#frames;
+    const offset = rowKey.fixedOffset < 0 ? 0 : (FRAME_HEADER_BYTES + rowKey.fixedOffset) >>> 2;
+    if (rowKey.wordCount === 1) {
+      for (let i = 0; i < count; i++) {
+        const word = frames[i] >>> 2;
+        u32[word + 1] = hashKeyOfWord(u32[word + offset]);
+      }
+    } else if (rowKey.wordCount === 2) {
+      for (let i = 0; i < count; i++) {
+        const word = frames[i] >>> 2;
+        u32[word + 1] = hashKeyOfTwoWords(u32[word + offset], u32[word + offset + 1]);
+      }
+    } else {
+      const ref = this.#keyRef;
+      for (let i = 0; i < count; i++) {
+        rowKey.locate(memory, frames[i] + FRAME_HEADER_BYTES, ref);
+        u32[(frames[i] >>> 2) + 1] = ref.hash;
+      }
+    }
+    const channelOfGroup = this.#channelOfGroup;
+    const channels = this.#channels;
+    const scale = this.#groupScale;
+    for (let i = 0; i < count; i++) channels[i] = channelOfGroup[(u32[(frames[i] >>> 2) + 1] * scale) | 0];
+  }
+
+  #dealOut(count: number): void {
+    const { length } = this.#writers;
+    for (let i = 0; i < count; i++) {
+      this.#channels[i] = this.#next;
+      if (length > 1) this.#next = this.#next + 1 === length ? 0 : this.#next + 1;
+    }
+  }
+
+  /** Sends frames to their channels, those of one channel together and in their order. */
+  #sendFrames(memory: Memory, count: number): void {
+    const writers = this.#writers;
+    const channels = this.#channels;
+    const order = this.#order;
+    const ends = this.#ends;
+    ends.fill(0);
+    for (let i = 0; i < count; i++) ends[channels[i]]++;
+    let sum = 0;
+    for (let c = 0; c < writers.length; c++) {
+      const start = sum;
+      sum += ends[c];
+      ends[c] = start;
+    }
+    for (let i = 0; i < count; i++) order[ends[channels[i]]++] = i;
+    let first = 0;
+    for (let c = 0; c < writers.length; c++) {
+      if (ends[c] === first) continue;
+      writers[c].appendFrames(memory, this.#frames, order, first, ends[c]);
+      if (writers[c].full) this.full = true;
+      first = ends[c];
+    }
+    this.recordsOut += count;
   }
 
   /** Looks again whether there is room, after consumers may have taken slots. */

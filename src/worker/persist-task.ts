@@ -3,6 +3,7 @@
  * table, and makes durable what its sinks prepared. Runs in the background while the owner of the state goes on.
  */
 import { StateDigest } from '../format/digest.ts';
+import { EntryBatch } from '../format/entry-batch.ts';
 import type { TableRef } from '../format/manifest.ts';
 import type { Compression } from '../format/sorted-table/compression.ts';
 import type { TableWriter } from '../format/sorted-table/writer.ts';
@@ -11,6 +12,7 @@ import { writeTable } from '../snapshot/table-file.ts';
 import type { OpenState, PersistResult, PersistTask } from './protocol.ts';
 import { openDeltaReader } from './state/delta-reader.ts';
 import { unpinReader } from './state/reader-pins.ts';
+import type { DeltaReader } from './state/state-map.ts';
 
 /** What a state's delta does to the totals of the state. */
 interface StateChange {
@@ -74,8 +76,6 @@ function writeState(writer: TableWriter, state: OpenState, { after, checkpointId
   const full = after === -1;
   const addresses = full ? reader.collectFull(checkpointId) : reader.collect(after, checkpointId);
   if (addresses.length === 0) return 0;
-  const { memory } = reader;
-  const { digest } = change;
   writer.beginSection({
     uid: state.uid,
     name: state.name,
@@ -84,34 +84,61 @@ function writeState(writer: TableWriter, state: OpenState, { after, checkpointId
     keySchema: state.keySchema,
     schema: state.schema,
   });
+  const batch = new EntryBatch(READ_AHEAD);
   const previous = new Uint32Array(READ_AHEAD);
-  for (let i = 0; i < addresses.length; i++) {
-    const inChunk = i % READ_AHEAD;
-    if (inChunk === 0) reader.readAhead(addresses, i, Math.min(i + READ_AHEAD, addresses.length), after, previous);
-    const address = addresses[i];
-    const keyAt = reader.keyAt(address);
-    const keyLength = reader.keyLength(address);
-    const before = previous[inChunk];
-    if (before !== 0) {
-      digest.subtract(
-        memory,
-        reader.keyAt(before),
-        reader.keyLength(before),
-        memory,
-        reader.valueAt(before),
-        reader.valueLength(before),
-      );
-      change.entries--;
-    }
-    if (reader.isTombstone(address)) {
-      writer.addTombstone(reader.hashAt(address), memory, keyAt, keyLength);
-      continue;
-    }
-    const valueAt = reader.valueAt(address);
-    const valueLength = reader.valueLength(address);
-    digest.add(memory, keyAt, keyLength, memory, valueAt, valueLength);
-    change.entries++;
-    writer.add(reader.hashAt(address), memory, keyAt, keyLength, memory, valueAt, valueLength);
+  for (let from = 0; from < addresses.length; from += READ_AHEAD) {
+    const to = Math.min(from + READ_AHEAD, addresses.length);
+    reader.readAhead(addresses, from, to);
+    if (reader.gather(addresses, from, to, batch)) {
+      writer.addBatch(batch);
+      change.digest.addBatch(batch);
+      change.entries += batch.count;
+    } else for (let i = from; i < to; i++) writeRecord(writer, reader, addresses[i], change);
+    if (!full) subtractPrevious(reader, previous, reader.previousOf(addresses, from, to, after, previous), batch, change);
   }
   return addresses.length;
+}
+
+function writeRecord(writer: TableWriter, reader: DeltaReader, address: number, change: StateChange): void {
+  const { memory } = reader;
+  const hash = reader.hashAt(address);
+  const keyAt = reader.keyAt(address);
+  const keyLength = reader.keyLength(address);
+  if (reader.isTombstone(address)) {
+    writer.addTombstone(hash, memory, keyAt, keyLength);
+    return;
+  }
+  const valueAt = reader.valueAt(address);
+  const valueLength = reader.valueLength(address);
+  change.digest.add(memory, keyAt, keyLength, memory, valueAt, valueLength);
+  change.entries++;
+  writer.add(hash, memory, keyAt, keyLength, memory, valueAt, valueLength);
+}
+
+/** Takes the versions out of the totals that the written ones replace. */
+function subtractPrevious(
+  reader: DeltaReader,
+  previous: Uint32Array,
+  count: number,
+  batch: EntryBatch,
+  change: StateChange,
+): void {
+  if (count === 0) return;
+  change.entries -= count;
+  if (reader.gather(previous, 0, count, batch)) {
+    change.digest.subtractBatch(batch);
+    return;
+  }
+  const { memory } = reader;
+  for (let i = 0; i < count; i++) {
+    const address = previous[i];
+    change.digest.subtract(
+      memory,
+      reader.keyAt(address),
+      reader.keyLength(address),
+      memory,
+      reader.valueAt(address),
+      reader.valueLength(address),
+    );
+  }
 }

@@ -7,6 +7,7 @@ import { encodeError, TidemarkError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
 import type { Manifest } from '../format/manifest.ts';
 import { Memory } from '../format/memory.ts';
+import type { Compression } from '../format/sorted-table/compression.ts';
 import { type GraphNode, sinkOf } from '../job/graph.ts';
 import { loadJob } from '../job/load.ts';
 import type { Sink, SinkSpec } from '../job/sink.ts';
@@ -15,6 +16,7 @@ import { realFs } from '../snapshot/fs-port.ts';
 import { linkTables } from '../snapshot/link-in.ts';
 import { sharedDirectory } from '../snapshot/paths.ts';
 import { publishCheckpoint } from '../snapshot/publish.ts';
+import { writeSavepoint } from '../snapshot/savepoint.ts';
 import { createSink } from './connectors/sink-runtime.ts';
 import { createSource } from './connectors/source-runtime.ts';
 import { merge } from './merge-task.ts';
@@ -28,6 +30,8 @@ import type {
   PersistTask,
   PublishResult,
   PublishTask,
+  SavepointResult,
+  SavepointTask,
   Task,
   TurnResult,
 } from './protocol.ts';
@@ -101,6 +105,8 @@ async function perform(task: Exclude<Task, { op: 'ready' | 'turn' }>): Promise<u
       return merge(task, compression);
     case 'publish':
       return publish(task);
+    case 'savepoint':
+      return savepoint(task, compression);
     case 'gc':
       return collect(task);
     case 'commit':
@@ -151,6 +157,18 @@ function publish(task: PublishTask): PublishResult {
   const manifest = JSON.parse(task.manifest) as Manifest;
   linkTables(realFs, task.linkIn, sharedDirectory(task.jobDirectory));
   return { path: publishCheckpoint(realFs, task.jobDirectory, manifest) };
+}
+
+function savepoint(task: SavepointTask, compression: Compression): SavepointResult {
+  const paths = new Map(task.tables.map(({ table, path }) => [table.hash, path]));
+  const written = writeSavepoint(realFs, JSON.parse(task.manifest) as Manifest, {
+    target: task.target,
+    name: task.name,
+    format: task.format,
+    compression,
+    tablePath: (hash) => paths.get(hash) as string,
+  });
+  return { path: written.path, sizes: written.manifest.sizes };
 }
 
 function collect(task: CollectGarbageTask): { failures: number } {

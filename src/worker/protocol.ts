@@ -13,6 +13,7 @@
  * |         17 | stopAfter        | main       | sources read nothing after the barrier of this checkpoint; 0 none |
  * |         18 | completed        | main       | newest completed checkpoint                                       |
  * |         19 | cancelled        | main       | 1: the attempt is over, return at once                            |
+ * |         20 | drain            | main       | 1: sources take what they have read as the end of their input     |
  *
  * | double     | field            | written by | meaning                                                           |
  * |-----------:|------------------|------------|-------------------------------------------------------------------|
@@ -34,7 +35,7 @@
  */
 import type { EncodedError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
-import type { TableRef } from '../format/manifest.ts';
+import type { Manifest, TableRef } from '../format/manifest.ts';
 import type { Compression } from '../format/sorted-table/compression.ts';
 import type { Schema } from '../format/schema.ts';
 import type { Position, Split } from '../job/source.ts';
@@ -51,6 +52,7 @@ export const ControlWord = {
   stopAfter: 17,
   completed: 18,
   cancelled: 19,
+  drain: 20,
 } as const;
 export const ControlDouble = {
   recordsIn: 16,
@@ -256,6 +258,7 @@ export type Task =
   | PersistTask
   | MergeTask
   | PublishTask
+  | SavepointTask
   | CollectGarbageTask
   | { readonly op: 'commit'; readonly node: number; readonly committables: readonly JsonValue[] }
   | { readonly op: 'recover'; readonly node: number; readonly committables: readonly JsonValue[] };
@@ -300,6 +303,25 @@ export interface PublishTask {
 export interface PublishResult {
   /** Directory of the published checkpoint. */
   readonly path: string;
+}
+
+/** Writes a savepoint with the content of one barrier. */
+export interface SavepointTask {
+  readonly op: 'savepoint';
+  /** Directory of savepoints. */
+  readonly target: string;
+  readonly name: string;
+  readonly format: 'canonical' | 'native';
+  /** The manifest of the checkpoint as JSON. */
+  readonly manifest: string;
+  /** Its tables, each once. */
+  readonly tables: readonly RestoreTable[];
+}
+
+export interface SavepointResult {
+  /** Directory of the savepoint. */
+  readonly path: string;
+  readonly sizes: Manifest['sizes'];
 }
 
 /** Deletes checkpoints that are not retained, and tables that no retained one names. */

@@ -49,7 +49,8 @@ interface OpenSplit {
 
 const PIECE_MS = 0.5;
 const MAX_PIECE_RECORDS = 16_384;
-const ROW_BATCH_BYTES = 64 * 1024;
+/** Rows that are made and sent together: they stay in the nearest cache between. */
+const ROW_BATCH_BYTES = 16 * 1024;
 
 export class SourceInput implements StageInput, RecordOutput<unknown> {
   recordsIn = 0;
@@ -155,6 +156,7 @@ export class SourceInput implements StageInput, RecordOutput<unknown> {
       control.f64[row * CONTROL_ROW_DOUBLES + ControlDouble.wakeAtMs] = Infinity;
       return 'idle';
     }
+    if (Atomics.load(control.i32, words + ControlWord.drain) !== 0) this.#ended = true;
     if (this.#ended) return 'ended';
     if (head.full) return 'full';
     if (performance.now() >= deadlineMs) return 'more';
@@ -263,6 +265,7 @@ export class SourceInput implements StageInput, RecordOutput<unknown> {
       this.#rowMemory = memory;
     }
     const read = reader.readRows(this.#limit, memory, 0, memory.byteLength);
+    if (read.count === 0 && read.result === 'more') this.#rowMemory = Memory.local(memory.byteLength * 2);
     if (read.count > 0) {
       const rows = this.#rows;
       rows.memory = memory;

@@ -27,6 +27,7 @@
  */
 import { assert } from '../assert.ts';
 import { compareBytes, copyBytes } from '../copy-bytes.ts';
+import type { EntryBatch } from '../entry-batch.ts';
 import { align8, Memory } from '../memory.ts';
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from './layout.ts';
 
@@ -146,6 +147,49 @@ export class BlockBuilder {
     this.#entries = i + 1;
     if (valueLength === TOMBSTONE) this.#tombstones++;
     else this.#addValue(valueFrom, valueAt, valueLength);
+  }
+
+  /**
+   * Adds entries of a batch, from `from` on, until the block is full. Returns how many; the first one is added to an
+   * empty block in any case.
+   */
+  addBatch(batch: EntryBatch, from: number): number {
+    const { memory, keyLength, valueLength, hashes, keyWords, valueWords } = batch;
+    const each = 4 + keyLength + valueLength;
+    const used = this.#entries * 4 + this.#keyBytes + this.#valueBytes;
+    const fitting = Math.floor((BLOCK_TARGET_BYTES - used) / each);
+    const to = Math.min(batch.count, from + fitting);
+    if (to - from < 2 || this.#entries === 0 || !isAscending(hashes, from, to)) {
+      if (this.isFullFor(keyLength, valueLength)) return 0;
+      this.add(hashes[from], memory, keyWords[from] * 4, keyLength, memory, valueWords[from] * 4, valueLength);
+      return 1;
+    }
+    assert(hashes[from] >= this.lastHash, 'entries must come sorted by hash');
+    if (hashes[from] === this.lastHash) {
+      this.add(hashes[from], memory, keyWords[from] * 4, keyLength, memory, valueWords[from] * 4, valueLength);
+      return 1;
+    }
+    // The columns have room: a block that takes more than one entry has at most BLOCK_TARGET_BYTES of keys and values.
+    const first = this.#entries;
+    this.#hashes.set(hashes.subarray(from, to), first);
+    this.#keyLengths.fill(keyLength, first, first + to - from);
+    this.#valueLengths.fill(valueLength, first, first + to - from);
+    copyWords(memory.i32, keyWords, keyLength >>> 2, from, to, this.#keys, this.#keyBytes);
+    copyWords(memory.i32, valueWords, valueLength >>> 2, from, to, this.#values, this.#valueBytes);
+    this.#noteLengths(keyLength, valueLength);
+    this.#keyBytes += (to - from) * keyLength;
+    this.#valueBytes += (to - from) * valueLength;
+    this.#lastKeyAt = this.#keyBytes - keyLength;
+    this.#entries += to - from;
+    return to - from;
+  }
+
+  #noteLengths(keyLength: number, valueLength: number): void {
+    if (keyLength < this.#shortestKey) this.#shortestKey = keyLength;
+    if (keyLength > this.#longestKey) this.#longestKey = keyLength;
+    const isFirstValue = this.#entries === this.#tombstones;
+    if (isFirstValue || valueLength < this.#shortestValue) this.#shortestValue = valueLength;
+    if (isFirstValue || valueLength > this.#longestValue) this.#longestValue = valueLength;
   }
 
   #addValue(from: Memory, at: number, length: number): void {
@@ -307,6 +351,53 @@ export class BlockColumns {
       sum += length;
     }
     return sum;
+  }
+}
+
+function isAscending(hashes: Uint32Array, from: number, to: number): boolean {
+  for (let i = from + 1; i < to; i++) if (hashes[i] <= hashes[i - 1]) return false;
+  return true;
+}
+
+/** Copies `length` words from each place to consecutive places from byte `at` on, which need not be a multiple of 4. */
+function copyWords(
+  from: Int32Array,
+  places: Uint32Array,
+  length: number,
+  first: number,
+  end: number,
+  to: Memory,
+  at: number,
+): void {
+  if ((at & 3) !== 0) {
+    const { u8 } = to;
+    let target = at;
+    for (let i = first; i < end; i++) {
+      for (let w = 0; w < length; w++, target += 4) {
+        const word = from[(places[i] + w) >>> 0];
+        u8[target] = word;
+        u8[target + 1] = word >>> 8;
+        u8[target + 2] = word >>> 16;
+        u8[target + 3] = word >>> 24;
+      }
+    }
+    return;
+  }
+  const target = to.i32;
+  let word = at >>> 2;
+  if (length === 1) for (let i = first; i < end; i++) target[word++] = from[places[i]];
+  else if (length === 2) {
+    for (let i = first; i < end; i++) {
+      const place = places[i];
+      target[word] = from[place];
+      target[word + 1] = from[(place + 1) >>> 0];
+      word += 2;
+    }
+  } else {
+    for (let i = first; i < end; i++) {
+      const place = places[i];
+      for (let w = 0; w < length; w++) target[word++] = from[(place + w) >>> 0];
+    }
   }
 }
 

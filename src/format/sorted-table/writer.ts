@@ -15,6 +15,7 @@
  * that their cache lines come in together (bench/sorted-table.ts).
  */
 import { assert } from '../assert.ts';
+import type { EntryBatch } from '../entry-batch.ts';
 import { Memory } from '../memory.ts';
 import { BlockBuilder } from './block.ts';
 import { BlockIndexBuilder, separatorLength } from './block-index.ts';
@@ -107,6 +108,21 @@ export class TableWriter {
     this.#entries++;
     this.#keyBytes += keyLength;
     this.#valueBytes += valueLength;
+  }
+
+  /** Adds live entries after all smaller ones. */
+  addBatch(batch: EntryBatch): void {
+    const { count, keyLength, valueLength } = batch;
+    assert(keyLength <= MAX_KEY_BYTES, 'a key has at most 64 KiB');
+    assert(valueLength <= MAX_VALUE_BYTES, 'a value has at most 64 MiB');
+    for (let done = 0; done < count; ) {
+      const added = this.#block.addBatch(batch, done);
+      if (added === 0) this.#endBlock();
+      done += added;
+    }
+    this.#entries += count;
+    this.#keyBytes += count * keyLength;
+    this.#valueBytes += count * valueLength;
   }
 
   /** Adds a deletion of the key. */

@@ -57,6 +57,10 @@ export class RowForwarder {
     const taken = this.#taken;
     let frames = 0;
     let at = rows.from;
+    if (limitFrames >= rows.count) {
+      frames = rows.count;
+      at = rows.to;
+    }
     while (frames < limitFrames && at < rows.to) {
       at += u32[at >>> 2];
       frames++;

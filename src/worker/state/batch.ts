@@ -8,8 +8,8 @@
  *
  * Word indexes are `address << 1`: a log has at most 8 GiB, so that is a positive 32-bit integer.
  */
-import { CURRENT_EPOCH, INDEX_MASK } from './control-layout.ts';
-import { EPOCH, KEY, META } from './record-layout.ts';
+import { INDEX_MASK } from './control-layout.ts';
+import { KEY, META } from './record-layout.ts';
 import type { StateMemory } from './state-memory.ts';
 
 /** Keys in a round of an unrolled loop of reads. */
@@ -32,13 +32,13 @@ export function touch(map: StateMemory, hashes: Uint32Array, from: number, to: n
 }
 
 /**
- * For keys of one or two words: writes the address of each key's record where that is of this epoch and has this `meta`, and 0
+ * For keys of one or two words: writes the address of the newest version of each key where that has this `meta`, and 0
  * where `upsert` must look. The index must hash what the caller gave. While it grows, some keys are
  * not found here: slower, but right.
  *
  * @returns something that depends on all that was read
  */
-export function findMutable(
+export function findNewest(
   map: StateMemory,
   meta: number,
   hashes: Uint32Array,
@@ -51,12 +51,11 @@ export function findMutable(
   const { ctl, log } = map;
   const { slots } = map.index;
   const mask = ctl[INDEX_MASK];
-  const epoch = ctl[CURRENT_EPOCH];
   let touched = touchSlots(slots, hashes, mask, from, to);
   probe(slots, hashes, mask, from, to, addresses, from);
   touched ^= touchRecords(log, addresses, from, to);
-  if (words === 1) keepMutableOfOneWord(log, keys, epoch, meta, from, to, addresses);
-  else keepMutableOfTwoWords(log, keys, epoch, meta, from, to, addresses);
+  if (words === 1) keepKeysOfOneWord(log, keys, meta, from, to, addresses);
+  else keepKeysOfTwoWords(log, keys, meta, from, to, addresses);
   return touched;
 }
 
@@ -115,10 +114,9 @@ export function touchRecords(log: Int32Array, addresses: Uint32Array, from: numb
   return touched;
 }
 
-function keepMutableOfOneWord(
+function keepKeysOfOneWord(
   log: Int32Array,
   keys: Uint32Array,
-  epoch: number,
   meta: number,
   from: number,
   to: number,
@@ -130,10 +128,10 @@ function keepMutableOfOneWord(
     const b = addresses[i + 1] << 1;
     const c = addresses[i + 2] << 1;
     const d = addresses[i + 3] << 1;
-    const wrongA = (log[a + KEY] ^ keys[i]) | (log[a + EPOCH] ^ epoch) | (log[a + META] ^ meta);
-    const wrongB = (log[b + KEY] ^ keys[i + 1]) | (log[b + EPOCH] ^ epoch) | (log[b + META] ^ meta);
-    const wrongC = (log[c + KEY] ^ keys[i + 2]) | (log[c + EPOCH] ^ epoch) | (log[c + META] ^ meta);
-    const wrongD = (log[d + KEY] ^ keys[i + 3]) | (log[d + EPOCH] ^ epoch) | (log[d + META] ^ meta);
+    const wrongA = (log[a + KEY] ^ keys[i]) | (log[a + META] ^ meta);
+    const wrongB = (log[b + KEY] ^ keys[i + 1]) | (log[b + META] ^ meta);
+    const wrongC = (log[c + KEY] ^ keys[i + 2]) | (log[c + META] ^ meta);
+    const wrongD = (log[d + KEY] ^ keys[i + 3]) | (log[d + META] ^ meta);
     if ((wrongA | wrongB | wrongC | wrongD) === 0) continue;
     if (wrongA !== 0) addresses[i] = 0;
     if (wrongB !== 0) addresses[i + 1] = 0;
@@ -142,14 +140,13 @@ function keepMutableOfOneWord(
   }
   for (; i < to; i++) {
     const at = addresses[i] << 1;
-    if (((log[at + KEY] ^ keys[i]) | (log[at + EPOCH] ^ epoch) | (log[at + META] ^ meta)) !== 0) addresses[i] = 0;
+    if (((log[at + KEY] ^ keys[i]) | (log[at + META] ^ meta)) !== 0) addresses[i] = 0;
   }
 }
 
-function keepMutableOfTwoWords(
+function keepKeysOfTwoWords(
   log: Int32Array,
   keys: Uint32Array,
-  epoch: number,
   meta: number,
   from: number,
   to: number,
@@ -158,6 +155,6 @@ function keepMutableOfTwoWords(
   for (let i = from; i < to; i++) {
     const at = addresses[i] << 1;
     const wrongKey = (log[at + KEY] ^ keys[2 * i]) | (log[at + KEY + 1] ^ keys[2 * i + 1]);
-    if ((wrongKey | (log[at + EPOCH] ^ epoch) | (log[at + META] ^ meta)) !== 0) addresses[i] = 0;
+    if ((wrongKey | (log[at + META] ^ meta)) !== 0) addresses[i] = 0;
   }
 }

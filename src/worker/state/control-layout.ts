@@ -21,6 +21,7 @@
  * |   25 | size           |   | live entries                                                                          |
  * |   26 | liveUnits      |   | units of live entries                                                                 |
  * |   27 | seed0, seed1   |   | seed of the keyed index hash                                                          |
+ * |   29 | changedUnits   |   | units of the entries that were written in this epoch, about                           |
  * |   32 | cleanTail      |   | as tail, for records that the cleaner moves and that a restore loads                  |
  * |   33 | cleanTailEnd   |   | as tailEnd                                                                            |
  * |   34 | victim         |   | segment that the cleaner is emptying, plus 1; 0 = none                                |
@@ -56,6 +57,7 @@ export const SIZE = 25;
 export const LIVE_UNITS = 26;
 export const SEED0 = 27;
 export const SEED1 = 28;
+export const CHANGED_UNITS = 29;
 
 export const CLEAN_TAIL = 32;
 export const CLEAN_TAIL_END = 33;

@@ -1,17 +1,22 @@
 /**
  * Reads frozen regions of a state map, in any thread, while the owner goes on.
  *
- * What makes that sound: records of epochs that have ended do not change, except for `superseded` and `previous`, which the owner
- * writes with Atomics and of which every value that may be met is right; a segment's `end` is published with Atomics at the
+ * What makes that sound: records of epochs that have ended do not change, except for `superseded` and `previous`, of which every
+ * value that may be met is right, the one before a change and the one after (an aligned word is never met half-written; Atomics would
+ * add nothing but time: V8 calls a function for each); a segment's `end` is published with Atomics at the
  * mark, after the records before it; and no segment is used again while the reader is pinned.
  */
 import { compareBytes } from '../../format/copy-bytes.ts';
+import type { EntryBatch } from '../../format/entry-batch.ts';
 import type { Memory } from '../../format/memory.ts';
+import { touchRecords } from './batch.ts';
 import { sortByHash } from './radix-sort.ts';
 import {
   EPOCH,
   HASH,
+  isShortEntry,
   isTombstoneMeta,
+  KEY,
   keyLengthOf,
   keyWordOf,
   META,
@@ -61,24 +66,51 @@ class LogDeltaReader implements DeltaReader {
     return isTombstoneMeta(this.#log[address * 2 + META]);
   }
 
-  readAhead(addresses: Uint32Array, from: number, to: number, epoch: number, previous: Uint32Array): void {
+  readAhead(addresses: Uint32Array, from: number, to: number): void {
+    this.touched ^= touchRecords(this.#log, addresses, from, to);
+  }
+
+  previousOf(addresses: Uint32Array, from: number, to: number, epoch: number, previous: Uint32Array): number {
     const log = this.#log;
-    let touched = 0;
-    for (let i = from; i < to; i++) touched ^= log[addresses[i] * 2 + META];
-    if (epoch === -1) {
-      previous.fill(0, 0, to - from);
-    } else {
-      for (let i = from; i < to; i++) previous[i - from] = Atomics.load(log, addresses[i] * 2 + PREVIOUS);
-      for (let i = 0; i < to - from; i++) touched ^= log[previous[i] * 2 + META];
-      for (let i = from; i < to; i++) previous[i - from] = this.previous(addresses[i], epoch);
+    for (let i = from; i < to; i++) previous[i - from] = log[addresses[i] * 2 + PREVIOUS];
+    this.touched ^= touchRecords(log, previous, 0, to - from);
+    let count = 0;
+    for (let i = from; i < to; i++) {
+      const version = this.previous(addresses[i], epoch);
+      if (version !== 0) previous[count++] = version;
     }
-    this.touched ^= touched;
+    return count;
+  }
+
+  gather(addresses: Uint32Array, from: number, to: number, batch: EntryBatch): boolean {
+    const log = this.#log;
+    const meta = log[addresses[from] * 2 + META];
+    const keyLength = keyLengthOf(meta);
+    const valueLength = storedValueLength(log, addresses[from]);
+    if (!isShortEntry(meta) || ((keyLength | valueLength) & 3) !== 0) return false;
+    const { hashes, keyWords, valueWords } = batch;
+    const valueAfter = valueUnit(log, addresses[from]) - addresses[from];
+    let different = 0;
+    for (let i = from; i < to; i++) {
+      const address = addresses[i];
+      const word = address << 1;
+      different |= log[word + META] ^ meta;
+      hashes[i - from] = log[word + HASH];
+      keyWords[i - from] = word + KEY;
+      valueWords[i - from] = (address + valueAfter) << 1;
+    }
+    if (different !== 0) return false;
+    batch.memory = this.memory;
+    batch.count = to - from;
+    batch.keyLength = keyLength;
+    batch.valueLength = valueLength;
+    return true;
   }
 
   previous(address: number, epoch: number): number {
     const log = this.#log;
     let version = address;
-    while (version !== 0 && log[version * 2 + EPOCH] > epoch) version = Atomics.load(log, version * 2 + PREVIOUS);
+    while (version !== 0 && log[version * 2 + EPOCH] > epoch) version = log[version * 2 + PREVIOUS];
     return version !== 0 && isTombstoneMeta(log[version * 2 + META]) ? 0 : version;
   }
 
@@ -113,7 +145,7 @@ class LogDeltaReader implements DeltaReader {
       for (let at = segments.startOf(head); at < end; at += unitsOf(log, at)) {
         const epoch = log[at * 2 + EPOCH];
         if (epoch <= after || epoch > upTo) continue;
-        const superseded = Atomics.load(log, at * 2 + SUPERSEDED);
+        const superseded = log[at * 2 + SUPERSEDED];
         if (superseded === 0 || superseded > upTo) found.push(log[at * 2 + HASH] >>> 0, at);
       }
     }

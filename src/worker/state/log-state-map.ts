@@ -31,9 +31,18 @@
 import { assert } from '../../format/assert.ts';
 import type { TidemarkError } from '../../format/errors.ts';
 import { Memory } from '../../format/memory.ts';
-import { findMutable, touch } from './batch.ts';
+import { findNewest, touch } from './batch.ts';
 import { StateCleaner } from './cleaner.ts';
-import { COMPLETED, CURRENT_EPOCH, IN_USE, INDEX_MODE, LIVE_UNITS, SEARCH_WANTED, SIZE } from './control-layout.ts';
+import {
+  CHANGED_UNITS,
+  COMPLETED,
+  CURRENT_EPOCH,
+  IN_USE,
+  INDEX_MODE,
+  LIVE_UNITS,
+  SEARCH_WANTED,
+  SIZE,
+} from './control-layout.ts';
 import { GIVEN, type IndexTable } from './index-table.ts';
 import {
   EPOCH,
@@ -128,6 +137,10 @@ class LogStateMap implements StateMap {
     return this.#ctl[LIVE_UNITS] * 8;
   }
 
+  get changedBytes(): number {
+    return this.#ctl[CHANGED_UNITS] * 8;
+  }
+
   get epoch(): number {
     return this.#ctl[CURRENT_EPOCH];
   }
@@ -209,17 +222,24 @@ class LogStateMap implements StateMap {
     addresses: Uint32Array,
   ): void {
     const ctl = this.#ctl;
+    const log = this.#log;
     const key = this.#key;
+    const epoch = ctl[CURRENT_EPOCH];
     const isShort = valueLength <= MAX_SHORT_VALUE_BYTES;
     const meta = metaOf(words * 4, valueLength);
     for (let from = 0; from < count; from += BATCH) {
       const to = Math.min(from + BATCH, count);
       if (this.#index.growing) this.#index.grow(HOMES_PER_BATCH);
       if (isShort && ctl[INDEX_MODE] === GIVEN) {
-        this.touched ^= findMutable(this.#map, meta, hashes, keys, words, from, to, addresses);
+        this.touched ^= findNewest(this.#map, meta, hashes, keys, words, from, to, addresses);
       } else addresses.fill(0, from, to);
       for (let i = from; i < to; i++) {
-        if (addresses[i] !== 0) continue;
+        const address = addresses[i];
+        if (address !== 0) {
+          if (log[(address << 1) + EPOCH] === epoch) continue;
+          addresses[i] = this.#writer.copyForward(hashes[i] | 0, address);
+          if (addresses[i] !== 0) continue;
+        }
         key.u32[0] = keys[i * words];
         if (words === 2) key.u32[1] = keys[i * 2 + 1];
         addresses[i] = this.upsert(hashes[i], key, 0, words * 4, valueLength);
@@ -233,6 +253,7 @@ class LogStateMap implements StateMap {
     tail.publish();
     cleanTail.publish();
     this.#ctl[CURRENT_EPOCH] = nextEpoch;
+    this.#ctl[CHANGED_UNITS] = 0;
   }
 
   complete(epoch: number): void {

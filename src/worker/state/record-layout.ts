@@ -7,7 +7,7 @@
  * |    0 | hash       | the hash that the caller gave: order and key group                         | once                      |
  * |    1 | previous   | address of the version before this one, 0 = none                           | owner; cleaner, rollback  |
  * |    2 | epoch      | epoch in which the record was written                                      | once                      |
- * |    3 | superseded | 0 = newest version, e = replaced in epoch e, -1 = dead: of no use to anyone | owner, with Atomics.store |
+ * |    3 | superseded | 0 = newest version, e = replaced in epoch e, -1 = dead: of no use to anyone | owner                     |
  * |    4 | meta       | bit 31 long, bit 30 tombstone, bits 13-29 key length, bits 0-12 value length | owner, in its epoch       |
  * |    5 | key        | key, padded with zero bytes to a multiple of 4                             | once                      |
  * |   .. | value      | from the next multiple of 8 on, padded likewise                            | owner, in its epoch       |
@@ -65,6 +65,11 @@ export function keyWordOf(address: number, meta: number): number {
 
 export function isTombstoneMeta(meta: number): boolean {
   return (meta & TOMBSTONE) !== 0;
+}
+
+/** Is it neither a tombstone nor long? */
+export function isShortEntry(meta: number): boolean {
+  return meta >= 0 && (meta & TOMBSTONE) === 0;
 }
 
 export function withTombstone(meta: number): number {

@@ -11,7 +11,7 @@
  */
 import { copyBytes } from '../../format/copy-bytes.ts';
 import type { Memory } from '../../format/memory.ts';
-import { CURRENT_EPOCH, LIVE_UNITS, SIZE } from './control-layout.ts';
+import { CHANGED_UNITS, CURRENT_EPOCH, LIVE_UNITS, SIZE } from './control-layout.ts';
 import {
   copyUnits,
   DEAD,
@@ -67,6 +67,7 @@ export class RecordWriter {
     this.#zeroValue(address, 0, units);
     index.fill(slot, indexHash, address);
     this.#count(units, 1);
+    this.#ctl[CHANGED_UNITS] += units;
     this.created = true;
     return address;
   }
@@ -85,6 +86,37 @@ export class RecordWriter {
       return address;
     }
     return this.#copy(slot, address, valueLength, isOfEpoch);
+  }
+
+  /**
+   * The common case of `update`: copies a short record of an older epoch to the tail as it is. Returns 0, having changed
+   * nothing, when there is no room or the record has been superseded meanwhile (the same key twice in a batch).
+   */
+  copyForward(indexHash: number, address: number): number {
+    const ctl = this.#ctl;
+    const log = this.#log;
+    const slots = this.#slots;
+    const from = address << 1;
+    if (log[from + SUPERSEDED] !== 0) return 0;
+    const units = unitsOf(log, address);
+    const copy = this.#map.tail.take(units);
+    if (copy === 0) return 0;
+    const epoch = ctl[CURRENT_EPOCH];
+    const to = copy << 1;
+    for (let word = 0; word < units * 2; word += 2) {
+      log[to + word] = log[from + word];
+      log[to + word + 1] = log[from + word + 1];
+    }
+    log[to + PREVIOUS] = address;
+    log[to + EPOCH] = epoch;
+    // No Atomics: a reader may meet the old value or the new one, and each is right for it.
+    log[from + SUPERSEDED] = epoch;
+    this.#map.segments.retire(address, units, epoch);
+    let at = this.#map.index.home(indexHash) * 2 + 1;
+    while (slots[at] !== address) at += 2;
+    slots[at] = copy;
+    ctl[CHANGED_UNITS] += units;
+    return copy;
   }
 
   /** Turns a tombstone that was written in place, in this epoch, into an entry again. */
@@ -119,7 +151,7 @@ export class RecordWriter {
     this.#zeroValue(copy, kept, units);
 
     const oldUnits = unitsOf(log, address);
-    Atomics.store(log, word + SUPERSEDED, isOfEpoch ? DEAD : epoch);
+    log[word + SUPERSEDED] = isOfEpoch ? DEAD : epoch;
     if (!wasTombstone) {
       if (isOfEpoch) segments.bury(address, oldUnits);
       else segments.retire(address, oldUnits, epoch);
@@ -127,6 +159,7 @@ export class RecordWriter {
     }
     this.#slots[slot * 2 + 1] = copy;
     this.#count(units, 1);
+    if (!isOfEpoch) this.#ctl[CHANGED_UNITS] += units;
     this.created = wasTombstone;
     return copy;
   }
@@ -152,7 +185,7 @@ export class RecordWriter {
       const tombstone = tail.take(recordUnits(keyLength, 0));
       if (tombstone === 0) return false;
       writeHeadLike(log, tombstone, address, address, epoch, withTombstone(metaOf(keyLength, 0)), 0);
-      Atomics.store(log, word + SUPERSEDED, epoch);
+      log[word + SUPERSEDED] = epoch;
       segments.retire(address, units, epoch);
       segments.retire(tombstone, recordUnits(keyLength, 0), epoch);
       segments.noteTombstone(tombstone);
@@ -164,7 +197,7 @@ export class RecordWriter {
     } else {
       // No epoch that has ended knows this key.
       this.#map.index.remove(slot);
-      Atomics.store(log, word + SUPERSEDED, DEAD);
+      log[word + SUPERSEDED] = DEAD;
       segments.bury(address, units);
     }
     this.#count(units, -1);

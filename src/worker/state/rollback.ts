@@ -5,7 +5,7 @@
  * says what the index has to point at; so the records may be visited in any order.
  */
 import { assert } from '../../format/assert.ts';
-import { COMPLETED, CURRENT_EPOCH, LIVE_UNITS, SIZE } from './control-layout.ts';
+import { CHANGED_UNITS, COMPLETED, CURRENT_EPOCH, LIVE_UNITS, SIZE } from './control-layout.ts';
 import { DEAD, EPOCH, isTombstoneMeta, keyLengthOf, keyWordOf, META, PREVIOUS, SUPERSEDED, unitsOf } from './record-layout.ts';
 import type { StateMemory } from './state-memory.ts';
 
@@ -26,6 +26,7 @@ export function rollBack(map: StateMemory, epoch: number): void {
     } else if (segments.lastEpoch(head) > epoch && head !== tail.segment) segments.setLastEpoch(head, epoch);
   }
   ctl[CURRENT_EPOCH] = epoch + 1;
+  ctl[CHANGED_UNITS] = 0;
 }
 
 function undoSegment(map: StateMemory, head: number, epoch: number): void {

@@ -1,4 +1,5 @@
 /** Interface of the keyed state map. The implementation is `log-state-map.ts`; see there for the layout. */
+import type { EntryBatch } from '../../format/entry-batch.ts';
 import type { Memory } from '../../format/memory.ts';
 
 /**
@@ -41,6 +42,8 @@ export interface StateMap {
   /** Bytes of log memory in use by segments, and of live entries. */
   readonly usedBytes: number;
   readonly liveBytes: number;
+  /** Bytes of the entries that were written in this epoch, about. */
+  readonly changedBytes: number;
   readonly epoch: number;
   /** Newest epoch that `complete` was called for. */
   readonly completed: number;
@@ -139,11 +142,19 @@ export interface DeltaReader {
   collect(after: number, upTo: number): Uint32Array;
   collectFull(upTo: number): Uint32Array;
   isTombstone(address: number): boolean;
+  /** Brings the records at `addresses[from]` to before `to` into the cache: their misses overlap. */
+  readAhead(addresses: Uint32Array, from: number, to: number): void;
   /**
-   * For the records at `addresses[from]` to before `to`, in loops that only read, so that their cache misses overlap: brings the
-   * records into the cache, and writes to `previous[0]` and on what `previous` gives for each. -1 as `epoch` skips the latter.
+   * Writes what `previous` gives for the records at `addresses[from]` to before `to`, where it is not 0, to `previous[0]` and on.
+   *
+   * @returns how many
    */
-  readAhead(addresses: Uint32Array, from: number, to: number, epoch: number, previous: Uint32Array): void;
+  previousOf(addresses: Uint32Array, from: number, to: number, epoch: number, previous: Uint32Array): number;
+  /**
+   * Makes a batch of the records at `addresses[from]` to before `to`. False, with the batch not to be used, when they are not what a batch
+   * can hold: a tombstone among them, or lengths that differ or are no multiples of 4.
+   */
+  gather(addresses: Uint32Array, from: number, to: number, batch: EntryBatch): boolean;
   /** Newest version of the same key with epoch <= `epoch`, or 0 when there was none or it was a tombstone. */
   previous(address: number, epoch: number): number;
   hashAt(address: number): number;

@@ -1,23 +1,25 @@
 /**
- * Verification of a checkpoint: is everything there, is it what was written, and, deeply, does its content have the
- * digests that the manifest states? Problems are collected so that a person sees all of them.
+ * Verification of a checkpoint: is everything there, is it what was written, does each key group have its owner, and, deeply, does
+ * the content have the digests that the manifest states? Problems are collected so that a person sees all of them.
  */
 import { StateDigest } from '../format/digest.ts';
-import { TidemarkError, type ErrorCode } from '../format/errors.ts';
-import { tablesOf, type Manifest, type SubtaskInfo, type TableRef } from '../format/manifest.ts';
-import { tableCorrupt } from '../format/sorted-table/corrupt.ts';
-import type { TableReader } from '../format/sorted-table/reader.ts';
+import { keyGroupRange } from '../format/key-groups.ts';
+import { tablesOf, type Manifest } from '../format/manifest.ts';
+import { statesOfManifest } from './find-state.ts';
 import type { FsPort } from './fs-port.ts';
-import { hashRangeOfSubtask, isEmptyRange, type HashRange } from './hash-range.ts';
-import { liveEntries } from './merge.ts';
-import { pathOfTable, readCheckpoint, type Checkpoint } from './restore.ts';
-import { TableFile, withTables } from './table-file.ts';
+import { METADATA_NAME } from './paths.ts';
+import { readCheckpoint, type Checkpoint } from './restore.ts';
+import {
+  type DigestTask,
+  planDigestTasks,
+  planTableTasks,
+  runVerifyTask,
+  type VerifyProblem,
+  type VerifyResult,
+  type VerifyTask,
+} from './verify-task.ts';
 
-export interface VerifyProblem {
-  readonly path: string;
-  readonly code: ErrorCode;
-  readonly message: string;
-}
+export type { VerifyProblem } from './verify-task.ts';
 
 export interface VerifiedState {
   readonly uid: string;
@@ -38,134 +40,73 @@ export interface VerifyReport {
   readonly states: readonly VerifiedState[];
 }
 
+/** Carries tasks out, in any order and in any thread; results in the order of the tasks. */
+export type RunVerifyTasks = (tasks: readonly VerifyTask[]) => Promise<readonly VerifyResult[]>;
+
 /**
- * Verifies manifest, sizes and content hashes; `deep` also decodes every entry and computes the digest of every state
+ * Verifies manifest, sizes, content hashes and key groups; `deep` also decodes every entry and computes the digest of every state
  * anew. Reads everything and writes nothing.
  *
+ * @param run  by default one after another in this thread
  * @throws TidemarkError when the manifest itself cannot be read
  */
-export function verifyCheckpoint(fs: FsPort, path: string, options: { readonly deep: boolean }): VerifyReport {
+export async function verifyCheckpoint(
+  fs: FsPort,
+  path: string,
+  options: { readonly deep: boolean; readonly run?: RunVerifyTasks },
+): Promise<VerifyReport> {
+  const { deep, run = (tasks) => Promise.resolve(tasks.map((task) => runVerifyTask(fs, task))) } = options;
   const checkpoint = readCheckpoint(fs, path);
-  const tables = tablesOf(checkpoint.manifest);
-  const problems: VerifyProblem[] = [];
-  let bytes = 0;
-  for (const table of tables.values()) {
-    bytes += table.sizeBytes;
-    collect(problems, pathOfTable(checkpoint, table), () => verifyTable(fs, checkpoint, table, options.deep));
-  }
+  const problems = [...coverageProblems(checkpoint), ...problemsOf(await run(planTableTasks(checkpoint, deep)))];
   const states: VerifiedState[] = [];
-  if (options.deep && problems.length === 0) {
-    collect(problems, checkpoint.directory, () => states.push(...verifyStates(fs, checkpoint)));
+  if (deep && problems.length === 0) {
+    const tasks = planDigestTasks(checkpoint);
+    const results = await run(tasks);
+    problems.push(...problemsOf(results));
+    states.push(...compareDigests(checkpoint.manifest, tasks, results));
     for (const state of states) if (!state.matches) problems.push(digestProblem(checkpoint.directory, state));
   }
+  const tables = tablesOf(checkpoint.manifest);
   return {
     directory: checkpoint.directory,
     ok: problems.length === 0,
-    deep: options.deep,
+    deep,
     files: tables.size,
-    bytes,
+    bytes: [...tables.values()].reduce((sum, table) => sum + table.sizeBytes, 0),
     problems,
     states,
   };
 }
 
-function collect(problems: VerifyProblem[], path: string, check: () => void): void {
-  try {
-    check();
-  } catch (error) {
-    if (!(error instanceof TidemarkError)) throw error;
-    problems.push({ path, code: error.code, message: error.message });
-  }
+function problemsOf(results: readonly VerifyResult[]): VerifyProblem[] {
+  return results.flatMap(({ problem }) => problem ?? []);
 }
 
-function verifyTable(fs: FsPort, checkpoint: Checkpoint, table: TableRef, deep: boolean): void {
-  const file = TableFile.open(fs, pathOfTable(checkpoint, table), table, true);
-  try {
-    requireCount(file, 'entries', file.reader.entries, table.entries);
-    requireCount(file, 'tombstones', file.reader.tombstones, table.tombstones);
-    if (deep) for (const section of file.reader.sections) decodeSection(file.reader, section);
-  } finally {
-    file.close();
-  }
+/** Does each subtask own the key groups that follow from its number? Then each group has one owner. */
+function coverageProblems({ directory, manifest }: Checkpoint): VerifyProblem[] {
+  return manifest.stages.flatMap(({ operators, parallelism, maxParallelism, subtasks }) =>
+    subtasks.flatMap(({ subtask, keyGroups }): VerifyProblem[] => {
+      if (keyGroups === null) return [];
+      const { start, end } = keyGroupRange(subtask, maxParallelism, parallelism);
+      if (keyGroups.start === start && keyGroups.end === end) return [];
+      const message = `Subtask ${subtask} of ${operators.join(', ')} owns the key groups ${keyGroups.start} to ${keyGroups.end}; at parallelism ${parallelism} of at most ${maxParallelism} they are ${start} to ${end}. Key groups without an owner would be lost. Restore an earlier retained checkpoint.`;
+      return [{ path: `${directory}/${METADATA_NAME}`, code: 'ERR_MANIFEST_CORRUPT', message }];
+    }),
+  );
 }
 
-/** Decodes every entry of a section and compares the counts in the directory. */
-function decodeSection(reader: TableReader, section: TableReader['sections'][number]): void {
-  const cursor = reader.open(section).scan();
-  let entries = 0;
-  let tombstones = 0;
-  let keyBytes = 0;
-  let valueBytes = 0;
-  for (let entry = cursor.next(); entry !== null; entry = cursor.next()) {
-    entries++;
-    if (entry.tombstone) tombstones++;
-    keyBytes += entry.keyLength;
-    valueBytes += entry.valueLength;
-  }
-  const counted = [entries, tombstones, keyBytes, valueBytes];
-  const stated = [section.entries, section.tombstones, section.keyBytes, section.valueBytes];
-  if (counted.some((count, i) => count !== stated[i])) {
-    throw tableCorrupt(
-      reader.name,
-      section.dataOffset,
-      `section ${section.uid}/${section.name} has ${counted.join(', ')} (entries, tombstones, key bytes, value bytes), its directory says ${stated.join(', ')}`,
-    );
-  }
-}
-
-function requireCount(file: TableFile, what: string, found: number, stated: number): void {
-  if (found !== stated) throw tableCorrupt(file.path, 0, `it has ${found} ${what}, its manifest says ${stated}`);
-}
-
-/** Digest and number of the live entries of every state, over all subtasks. */
-function verifyStates(fs: FsPort, checkpoint: Checkpoint): VerifiedState[] {
-  const { manifest } = checkpoint;
-  const found = new Map<string, { readonly digest: StateDigest; entries: number }>();
-  for (const { subtask, range } of keyedSubtasks(manifest)) {
-    const located = subtask.tables.map((table) => ({ table, path: pathOfTable(checkpoint, table) }));
-    withTables(fs, located, (readers) => {
-      for (const { uid, name } of statesOf(manifest)) {
-        const state = found.get(JSON.stringify([uid, name])) ?? { digest: new StateDigest(), entries: 0 };
-        found.set(JSON.stringify([uid, name]), state);
-        state.entries += addLiveEntries(state.digest, readers, uid, name, range);
-      }
-    });
-  }
-  return statesOf(manifest).map(({ uid, name, entries, digest }) => {
-    const state = found.get(JSON.stringify([uid, name]));
-    const actual = { entries: state?.entries ?? 0, digest: (state?.digest ?? new StateDigest()).toHex() };
+function compareDigests(manifest: Manifest, tasks: readonly DigestTask[], results: readonly VerifyResult[]): VerifiedState[] {
+  return statesOfManifest(manifest).map(({ uid, state: { name, entries, digest } }) => {
+    const found = new StateDigest();
+    let counted = 0;
+    for (const [i, task] of tasks.entries()) {
+      if (task.uid !== uid || task.name !== name) continue;
+      found.plus(StateDigest.fromHex(results[i].digest));
+      counted += results[i].entries;
+    }
+    const actual = { entries: counted, digest: found.toHex() };
     return { uid, name, ...actual, matches: actual.entries === entries && actual.digest === digest };
   });
-}
-
-function addLiveEntries(
-  digest: StateDigest,
-  readers: readonly TableReader[],
-  uid: string,
-  name: string,
-  range: HashRange,
-): number {
-  const cursor = liveEntries(readers, uid, name, range);
-  let entries = 0;
-  for (let entry = cursor.next(); entry !== null; entry = cursor.next()) {
-    digest.add(entry.memory, entry.keyAt, entry.keyLength, entry.memory, entry.valueAt, entry.valueLength);
-    entries++;
-  }
-  return entries;
-}
-
-function keyedSubtasks(manifest: Manifest): { readonly subtask: SubtaskInfo; readonly range: HashRange }[] {
-  return manifest.stages
-    .flatMap((stage) => stage.subtasks.map((subtask) => ({ subtask, range: hashRangeOfSubtask(stage, subtask) })))
-    .filter(({ subtask, range }) => subtask.tables.length > 0 && !isEmptyRange(range));
-}
-
-function statesOf(
-  manifest: Manifest,
-): { readonly uid: string; readonly name: string; readonly entries: number; readonly digest: string }[] {
-  return manifest.operators.flatMap(({ uid, keyedStates }) =>
-    keyedStates.map(({ name, entries, digest }) => ({ uid, name, entries, digest })),
-  );
 }
 
 function digestProblem(path: string, state: VerifiedState): VerifyProblem {

@@ -63,15 +63,15 @@ describe('restore', () => {
     );
   });
 
-  test('two tables of equal size that were swapped are noticed by their hash', () => {
+  test('two tables of equal size that were swapped are noticed by their hash', async () => {
     const fs = new SimFs();
     const job = new Checkpointer(fs);
     job.checkpoint(1, new Map([['a', '1']]));
     job.checkpoint(2, new Map([['a', '2']]));
     const [a, b] = job.tables.map((table) => fs.file(tablePath(sharedDirectory(JOB_DIR), table.hash)));
     [a.bytes, b.bytes] = [b.bytes, a.bytes];
-    expect(verify(fs).ok).toBe(false);
-    expect(verify(fs).problems.map((problem) => problem.code)).toEqual(['ERR_TABLE_CORRUPT', 'ERR_TABLE_CORRUPT']);
+    expect((await verify(fs)).ok).toBe(false);
+    expect((await verify(fs)).problems.map((problem) => problem.code)).toEqual(['ERR_TABLE_CORRUPT', 'ERR_TABLE_CORRUPT']);
   });
 
   test('a manifest of another checkpoint or job in its place is ERR_MANIFEST_CORRUPT', () => {

@@ -28,10 +28,10 @@ function disk(): { fs: SimFs; job: Checkpointer } {
 }
 
 describe('verify', () => {
-  test('a sound checkpoint has its files, its bytes and the digests of its states', () => {
+  test('a sound checkpoint has its files, its bytes and the digests of its states', async () => {
     const { fs, job } = disk();
     const bytes = job.tables.reduce((sum, table) => sum + table.sizeBytes, 0);
-    expect(verifyCheckpoint(fs, CHECKPOINT, { deep: true })).toEqual({
+    expect(await verifyCheckpoint(fs, CHECKPOINT, { deep: true })).toEqual({
       directory: CHECKPOINT,
       ok: true,
       deep: true,
@@ -42,18 +42,18 @@ describe('verify', () => {
     });
   });
 
-  test('whole tables that are not the state that was checkpointed are found by the digest', () => {
+  test('whole tables that are not the state that was checkpointed are found by the digest', async () => {
     const { fs, job } = disk();
     fs.file(`${CHECKPOINT}/_metadata`).bytes = encodeManifest(manifestOf(2, job.tables.slice(1), state));
-    expect(verifyCheckpoint(fs, CHECKPOINT, { deep: false }).ok).toBe(true);
-    expect(verifyCheckpoint(fs, CHECKPOINT, { deep: true })).toMatchObject({
+    expect((await verifyCheckpoint(fs, CHECKPOINT, { deep: false })).ok).toBe(true);
+    expect(await verifyCheckpoint(fs, CHECKPOINT, { deep: true })).toMatchObject({
       ok: false,
       problems: [{ message: expect.stringContaining('"total"') }],
       states: [{ matches: false }],
     });
   });
 
-  test('every damaged byte of every table is found, also without going deep', () => {
+  test('every damaged byte of every table is found, also without going deep', async () => {
     const { fs, job } = disk();
     for (const table of job.tables) {
       const file = fs.file(tablePath(sharedDirectory(JOB_DIR), table.hash));
@@ -61,10 +61,25 @@ describe('verify', () => {
       for (let at = 0; at < sound.length; at++) {
         file.bytes = Buffer.from(sound);
         file.bytes[at] ^= 0x10;
-        expect(verifyCheckpoint(fs, CHECKPOINT, { deep: false }).problems).toMatchObject([{ code: 'ERR_TABLE_CORRUPT' }]);
+        expect((await verifyCheckpoint(fs, CHECKPOINT, { deep: false })).problems).toMatchObject([{ code: 'ERR_TABLE_CORRUPT' }]);
       }
       file.bytes = sound;
     }
+  });
+});
+
+describe('verify: key groups', () => {
+  test('a subtask that owns other key groups than its number says is a problem, and so is a table that is gone', async () => {
+    const { fs, job } = disk();
+    const sound = manifestOf(2, job.tables, state);
+    const [stage] = sound.stages;
+    const moved = { ...sound, stages: [{ ...stage, subtasks: [{ ...stage.subtasks[0], keyGroups: { start: 0, end: 126 } }] }] };
+    fs.file(`${CHECKPOINT}/_metadata`).bytes = encodeManifest(moved);
+    fs.unlink(tablePath(sharedDirectory(JOB_DIR), job.tables[0].hash));
+    expect((await verifyCheckpoint(fs, CHECKPOINT, { deep: true })).problems).toMatchObject([
+      { code: 'ERR_MANIFEST_CORRUPT', message: expect.stringContaining('0 to 126') },
+      { code: 'ERR_FILE_MISSING' },
+    ]);
   });
 });
 

@@ -65,10 +65,14 @@ async function runJob(
 }
 
 function report(handle: JobHandle): void {
+  // Progress comes with every state, so that whoever hears of a state and asks for the progress does not find one before it.
+  const tellState = (): void => {
+    send({ kind: 'progress', progress: handle.progress() });
+    send({ kind: 'state', state: handle.state });
+  };
   // The handle came with a state already; events tell the later ones.
-  send({ kind: 'state', state: handle.state });
-  send({ kind: 'progress', progress: handle.progress() });
-  handle.on('state', (state) => send({ kind: 'state', state }));
+  tellState();
+  handle.on('state', tellState);
   handle.on('checkpoint', (checkpoint) => send({ kind: 'checkpoint', checkpoint }));
   handle.on('checkpointFailed', ({ checkpointId, error }) =>
     send({ kind: 'checkpointFailed', checkpointId, error: encodeError(error) }),

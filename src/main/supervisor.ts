@@ -262,6 +262,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   #forkAfter(delayMs: number, reason: string): void {
+    if (this.progress !== null) this.progress = { ...this.progress, state: 'restarting', nextAttemptInMs: delayMs };
     this.emit('state', 'restarting');
     this.emit('crash', { reason, delayMs, attempt: this.#attempt + 1 });
     this.#timer = setTimeout(() => {

@@ -208,11 +208,11 @@ describe('crashes', () => {
   test.each([
     ['is killed every time it loads the job', "process.kill(process.pid, 'SIGKILL')", 4, /loaded the job, as did 3 before it/],
     ['exits while it loads the job', 'process.exit(3)', 1, /ERR_JOB_FAILED: .*exited with code 3 while it loaded the job\./],
-  ])('supervisor: a process that %s fails the job', async (_, fault, processes, message) => {
+  ])('supervisor: a process that %s fails the job', async (_, fault, starts, message) => {
     writeFileSync(join(root, 'dies.mjs'), `${COUNT_START} ${fault}; ${EMPTY_JOB}`);
     const { code, stderr } = await tidemark('run', ...CHECKPOINTING, 'dies.mjs');
     expect([code, stderr]).toEqual([1, expect.stringMatching(message)]);
-    expect(readFileSync(join(root, 'starts'), 'utf8')).toHaveLength(processes);
+    expect(readFileSync(join(root, 'starts'), 'utf8')).toHaveLength(starts);
   });
 
   test('supervisor: SIGINT before a process that died while it loaded the job is started again ends at once', async () => {

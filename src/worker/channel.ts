@@ -113,51 +113,50 @@ export class ChannelWriter {
   }
 
   /**
-   * Appends copies of frames: those at `frames[order[first]]` to before `frames[order[end]]`, byte offsets in `from`. The same as
-   * `append` for each, without asking for each where it goes: 13 ns less for a frame of 24 bytes.
+   * Appends copies of the `count` frames of `from` whose word offsets stand in `words` from `first` on. The same as `append` for
+   * each, without asking for each where it goes: 13 ns less for a frame of 24 bytes.
    */
-  appendFrames(from: Memory, frames: Uint32Array, order: Uint16Array, first: number, end: number): void {
+  appendFrames(from: Memory, words: Uint32Array, first: number, count: number): void {
+    const end = first + count;
     for (let next = first; next < end; ) {
-      const done = this.#copyFrames(from.i32, frames, order, next, end);
+      const done = this.#copyFrames(from.i32, words, next, end);
       next += done;
-      if (done > 0 || next >= end) continue;
-      const at = frames[order[next++]];
-      this.append(from, at, from.u32[at >>> 2]);
+      if (done > 0) continue;
+      const word = words[next++];
+      this.append(from, word * 4, from.u32[word]);
     }
   }
 
   /** Copies frames into the open slot for as long as they fit and are short. Returns how many. */
-  #copyFrames(source: Int32Array, frames: Uint32Array, order: Uint16Array, first: number, end: number): number {
+  #copyFrames(source: Int32Array, words: Uint32Array, first: number, end: number): number {
     if (this.#at === 0) return 0;
     const target = (this.#spill ?? this.memory).i32;
     const last = this.#end >>> 2;
     const most = Math.min(end, first + this.maxFrames - this.#frames);
     let to = this.#at >>> 2;
-    let words = 0;
+    let length = 0;
     let next = first;
     for (; next < most; next++) {
-      const at = frames[order[next]] >>> 2;
-      words = source[at] >>> 2;
-      if (words > SHORT_FRAME_WORDS || to + words > last) break;
-      if (words === 6) {
-        target[to] = source[at];
-        target[to + 1] = source[at + 1];
-        target[to + 2] = source[at + 2];
-        target[to + 3] = source[at + 3];
-        target[to + 4] = source[at + 4];
-        target[to + 5] = source[at + 5];
-      } else {
-        for (let word = 0; word < words; word += 2) {
-          target[to + word] = source[at + word];
-          target[to + word + 1] = source[at + word + 1];
-        }
+      const at = words[next];
+      length = source[at] >>> 2;
+      if (length > SHORT_FRAME_WORDS || to + length > last) break;
+      // A frame is at least three units of 8 bytes: header, row.
+      target[to] = source[at];
+      target[to + 1] = source[at + 1];
+      target[to + 2] = source[at + 2];
+      target[to + 3] = source[at + 3];
+      target[to + 4] = source[at + 4];
+      target[to + 5] = source[at + 5];
+      for (let word = 6; word < length; word += 2) {
+        target[to + word] = source[at + word];
+        target[to + word + 1] = source[at + word + 1];
       }
-      to += words;
+      to += length;
     }
     const done = next - first;
     if (done === 0) return 0;
     this.#frames += done - 1;
-    this.#written(to * 4, words * 4);
+    this.#written(to * 4, length * 4);
     return done;
   }
 

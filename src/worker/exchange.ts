@@ -44,11 +44,9 @@ export class ExchangeOutput implements Output {
   readonly #channelOfGroup: Int32Array;
   readonly #groupScale: number;
   readonly #keyRef: KeyRef;
-  /** Of a run of frames: byte offsets, channels, and their numbers ordered by channel, where each channel's part ends. */
-  readonly #frames = new Uint32Array(RUN_FRAMES);
-  readonly #channels = new Uint16Array(RUN_FRAMES);
-  readonly #order = new Uint16Array(RUN_FRAMES);
-  readonly #ends: Uint32Array;
+  /** Word offsets of a run of frames, RUN_FRAMES places for each channel, and how many each has. */
+  readonly #sorted: Uint32Array;
+  readonly #counts: Uint32Array;
   #scratch = Memory.local(INITIAL_SCRATCH_BYTES);
   #next: number;
 
@@ -62,7 +60,8 @@ export class ExchangeOutput implements Output {
     this.#channelOfGroup = Int32Array.from({ length: shape.maxParallelism }, (_, group) =>
       subtaskOfKeyGroup(group, shape.maxParallelism, writers.length),
     );
-    this.#ends = new Uint32Array(writers.length);
+    this.#sorted = new Uint32Array(writers.length * RUN_FRAMES);
+    this.#counts = new Uint32Array(writers.length);
     this.#keyRef = new KeyRef(this.#scratch);
     this.#next = subtask % writers.length;
   }
@@ -105,79 +104,72 @@ export class ExchangeOutput implements Output {
   emitRows(rows: Rows): void {
     const key = this.#key;
     const { memory } = rows;
-    const { u32 } = memory;
-    const frames = this.#frames;
     for (let at = rows.from; at < rows.to; ) {
-      let count = 0;
-      for (; count < RUN_FRAMES && at < rows.to; count++) {
-        frames[count] = at;
-        at += u32[at >>> 2];
-      }
-      if (this.#hash && key !== null && key.kind === 'row') this.#hashFrames(memory, key.rowKey, count);
-      else this.#dealOut(count);
-      this.#sendFrames(memory, count);
+      if (this.#hash && key !== null && key.kind === 'row') at = this.#sortByKey(memory, at, rows.to, key.rowKey);
+      else at = this.#dealOut(memory, at, rows.to);
+      this.#sendSorted(memory);
     }
   }
 
-  /** Writes the hash of each frame's key into the frame, and finds its channel. */
-  #hashFrames(memory: Memory, rowKey: RowKey, count: number): void {
+  /**
+   * Sorts a run of frames by channel, those from byte `at` on, and writes the hash of its key into each. One loop does it all: each
+   * loop more would load the frame again. Returns the byte offset after the run.
+   */
+  #sortByKey(memory: Memory, at: number, to: number, rowKey: RowKey): number {
     const { u32 } = memory;
-    const frames = this.#frames;
-    const offset = rowKey.fixedOffset < 0 ? 0 : (FRAME_HEADER_BYTES + rowKey.fixedOffset) >>> 2;
-    if (rowKey.wordCount === 1) {
-      for (let i = 0; i < count; i++) {
-        const word = frames[i] >>> 2;
-        u32[word + 1] = hashKeyOfWord(u32[word + offset]);
-      }
-    } else if (rowKey.wordCount === 2) {
-      for (let i = 0; i < count; i++) {
-        const word = frames[i] >>> 2;
-        u32[word + 1] = hashKeyOfTwoWords(u32[word + offset], u32[word + offset + 1]);
-      }
-    } else {
-      const ref = this.#keyRef;
-      for (let i = 0; i < count; i++) {
-        rowKey.locate(memory, frames[i] + FRAME_HEADER_BYTES, ref);
-        u32[(frames[i] >>> 2) + 1] = ref.hash;
-      }
-    }
+    const sorted = this.#sorted;
+    const counts = this.#counts;
     const channelOfGroup = this.#channelOfGroup;
-    const channels = this.#channels;
     const scale = this.#groupScale;
-    for (let i = 0; i < count; i++) channels[i] = channelOfGroup[(u32[(frames[i] >>> 2) + 1] * scale) | 0];
-  }
-
-  #dealOut(count: number): void {
-    const { length } = this.#writers;
-    for (let i = 0; i < count; i++) {
-      this.#channels[i] = this.#next;
-      if (length > 1) this.#next = this.#next + 1 === length ? 0 : this.#next + 1;
+    const ref = this.#keyRef;
+    const { wordCount } = rowKey;
+    const offset = rowKey.fixedOffset < 0 ? 0 : (FRAME_HEADER_BYTES + rowKey.fixedOffset) >>> 2;
+    let word = at >>> 2;
+    const end = to >>> 2;
+    for (let i = 0; i < RUN_FRAMES && word < end; i++) {
+      let hash: number;
+      if (wordCount === 1) {
+        hash = hashKeyOfWord(u32[word + offset]);
+      } else if (wordCount === 2) {
+        hash = hashKeyOfTwoWords(u32[word + offset], u32[word + offset + 1]);
+      } else {
+        rowKey.locate(memory, word * 4 + FRAME_HEADER_BYTES, ref);
+        hash = ref.hash;
+      }
+      u32[word + 1] = hash;
+      const channel = channelOfGroup[(hash * scale) | 0];
+      const count = counts[channel];
+      counts[channel] = count + 1;
+      sorted[channel * RUN_FRAMES + count] = word;
+      word += u32[word] >>> 2;
     }
+    return word * 4;
   }
 
-  /** Sends frames to their channels, those of one channel together and in their order. */
-  #sendFrames(memory: Memory, count: number): void {
+  /** The same without keys: frames go to the channels in turn. */
+  #dealOut(memory: Memory, at: number, to: number): number {
+    const { u32 } = memory;
+    const channels = this.#writers.length;
+    let word = at >>> 2;
+    for (let i = 0; i < RUN_FRAMES && word < to >>> 2; i++) {
+      this.#sorted[this.#next * RUN_FRAMES + this.#counts[this.#next]++] = word;
+      this.#next = this.#next + 1 === channels ? 0 : this.#next + 1;
+      word += u32[word] >>> 2;
+    }
+    return word * 4;
+  }
+
+  #sendSorted(memory: Memory): void {
     const writers = this.#writers;
-    const channels = this.#channels;
-    const order = this.#order;
-    const ends = this.#ends;
-    ends.fill(0);
-    for (let i = 0; i < count; i++) ends[channels[i]]++;
-    let sum = 0;
-    for (let c = 0; c < writers.length; c++) {
-      const start = sum;
-      sum += ends[c];
-      ends[c] = start;
+    const counts = this.#counts;
+    for (let channel = 0; channel < writers.length; channel++) {
+      const count = counts[channel];
+      if (count === 0) continue;
+      writers[channel].appendFrames(memory, this.#sorted, channel * RUN_FRAMES, count);
+      if (writers[channel].full) this.full = true;
+      this.recordsOut += count;
+      counts[channel] = 0;
     }
-    for (let i = 0; i < count; i++) order[ends[channels[i]]++] = i;
-    let first = 0;
-    for (let c = 0; c < writers.length; c++) {
-      if (ends[c] === first) continue;
-      writers[c].appendFrames(memory, this.#frames, order, first, ends[c]);
-      if (writers[c].full) this.full = true;
-      first = ends[c];
-    }
-    this.recordsOut += count;
   }
 
   /** Looks again whether there is room, after consumers may have taken slots. */

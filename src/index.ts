@@ -49,6 +49,7 @@ export type {
   JobProgress,
   JobResult,
   JobState,
+  OperatorProgress,
   RunOptions,
   StageProgress,
 } from './main/handle.ts';

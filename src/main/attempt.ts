@@ -18,6 +18,7 @@ import {
   type JobPlan,
   type OpenResult,
   type Outcome,
+  operatorRowDoubles,
   type RestoreTable,
   type SubtaskRestore,
   type Task,
@@ -230,6 +231,7 @@ function deploy(options: AttemptOptions): Deployment {
     plan,
     settings: options.settings,
     control: new SharedArrayBuffer(plan.subtaskCount * CONTROL_ROW_BYTES),
+    operatorCounters: new SharedArrayBuffer(plan.subtaskCount * operatorRowDoubles(plan) * 8),
     channels,
     splitCursors,
   };

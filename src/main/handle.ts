@@ -78,9 +78,21 @@ export interface CheckpointSummary {
   readonly syncMs: number;
 }
 
+/** Records through one operator. A source has what it emitted, and a sink what it wrote, in both directions. */
+export interface OperatorProgress {
+  readonly uid: string;
+  readonly name: string;
+  readonly recordsIn: number;
+  readonly recordsOut: number;
+  readonly recordsInPerSecond: number;
+  readonly recordsOutPerSecond: number;
+}
+
 export interface StageProgress {
   /** Names of the chained operators. */
   readonly name: string;
+  /** The chained operators, in order. */
+  readonly operators: readonly OperatorProgress[];
   readonly parallelism: number;
   /** Share of the time since the last sample in which subtasks were in a turn, had full outputs, or had nothing to do; each 0 to 1. */
   readonly busy: number;

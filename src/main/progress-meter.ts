@@ -3,6 +3,7 @@ import type { JobGraph } from '../job/graph.ts';
 import { ControlDouble, type StagePlan, SubtaskFlag } from '../worker/protocol.ts';
 import type { Attempt } from './attempt.ts';
 import type { StageProgress } from './handle.ts';
+import { OperatorMeter } from './operator-meter.ts';
 import type { ScheduledSubtask } from './scheduler.ts';
 
 export interface ProgressSample {
@@ -24,6 +25,7 @@ interface Counters {
 /** Back pressure is sampled: at each sample a subtask is either held up by full outputs or not. */
 export class ProgressMeter {
   readonly #graph: JobGraph;
+  readonly #operators: OperatorMeter;
   #attempt: Attempt | null = null;
   #startedMs = 0;
   readonly #before = new Map<number, Counters>();
@@ -35,6 +37,7 @@ export class ProgressMeter {
 
   constructor(graph: JobGraph) {
     this.#graph = graph;
+    this.#operators = new OperatorMeter(graph);
   }
 
   sample(attempt: Attempt | null): ProgressSample {
@@ -64,6 +67,7 @@ export class ProgressMeter {
     this.#attempt = attempt;
     this.#startedMs = performance.now();
     this.#before.clear();
+    this.#operators.restart();
   }
 
   #count(attempt: Attempt): void {
@@ -107,6 +111,7 @@ export class ProgressMeter {
     const backpressured = clampShare(Math.min(1 - busy, held / subtasks.length));
     return {
       name: stage.name,
+      operators: this.#operators.sample(attempt, stage, elapsedMs),
       parallelism: stage.parallelism,
       busy,
       backpressured,

@@ -1,5 +1,5 @@
 /** What is shown of a running job: lines of a frame, one line for a log, and the summary at the end. Pure. */
-import type { CheckpointSummary, JobProgress, StageProgress } from './handle.ts';
+import type { CheckpointSummary, JobProgress, OperatorProgress, StageProgress } from './handle.ts';
 import { humanBytes, humanCount, humanDuration, humanPercent } from './human.ts';
 import type { ProcessResult } from './process-messages.ts';
 import { type Paint, printable, type Style, truncate } from './terminal.ts';
@@ -8,6 +8,8 @@ import { type Column, renderTable } from './text-table.ts';
 export interface View {
   /** Columns of the terminal. */
   readonly width: number;
+  /** Lines of the terminal. */
+  readonly height: number;
   readonly paint: Paint;
   /** Wall clock, for the age of the last checkpoint. */
   readonly nowMs: number;
@@ -34,7 +36,7 @@ const STAGE_COLUMNS: readonly Column[] = [
   { title: 'state', align: 'left', dropOrder: 5 },
 ];
 
-/** The frame that is redrawn on a terminal. */
+/** The frame that is redrawn on a terminal. Where it would be higher than that, the operators inside of stages are left out. */
 export function renderProgress(progress: JobProgress, view: View): string[] {
   const { width, paint } = view;
   const facts = [humanDuration(progress.runningMs), `${humanCount(progress.records)} records`, ...remaining(progress)];
@@ -43,14 +45,21 @@ export function renderProgress(progress: JobProgress, view: View): string[] {
   const name = printable(progress.jobName);
   const head = truncate(`${name}  ${progress.state}  ${facts.join(' · ')}`, width);
   const lines = [styleHead(head, name.length, progress.state, paint)];
-  if (progress.stages.length > 0)
-    lines.push(
-      ...renderTable(STAGE_COLUMNS, progress.stages.map(stageRow), width).map((line, i) => (i === 0 ? paint('dim', line) : line)),
-    );
-  lines.push(truncate(checkpointLine(progress, view.nowMs), width));
+  const below = [truncate(checkpointLine(progress, view.nowMs), width)];
   const trouble = troubleLine(progress);
-  if (trouble !== undefined) lines.push(paint('yellow', truncate(trouble, width)));
-  return lines;
+  if (trouble !== undefined) below.push(paint('yellow', truncate(trouble, width)));
+  const table = stageTable(progress.stages, view, lines.length + below.length);
+  lines.push(...table.map((line, i) => (i === 0 ? paint('dim', line) : line)));
+  return [...lines, ...below];
+}
+
+/** @param others  lines of the frame besides the table */
+function stageTable(stages: readonly StageProgress[], { width, height }: View, others: number): string[] {
+  if (stages.length === 0) return [];
+  const all = stages.flatMap((stage) => [stageRow(stage), ...operatorRows(stage)]);
+  // A line for the titles, and one for the cursor below the frame.
+  const fits = all.length + others + 2 <= height;
+  return renderTable(STAGE_COLUMNS, fits ? all : stages.map(stageRow), width);
 }
 
 function styleHead(head: string, nameLength: number, state: JobProgress['state'], paint: Paint): string {
@@ -79,6 +88,20 @@ function stageRow(stage: StageProgress): string[] {
     finished ? '' : humanPercent(stage.busy),
     stage.stateEntries > 0 ? `${humanCount(stage.stateEntries)} entries, ${humanBytes(stage.stateBytes)}` : '',
   ];
+}
+
+/** A stage of one operator is that operator. */
+function operatorRows({ operators }: StageProgress): string[][] {
+  if (operators.length < 2) return [];
+  return operators.map(({ name, recordsInPerSecond, recordsOutPerSecond }) => [
+    `    ${printable(name)}`,
+    '',
+    humanCount(recordsInPerSecond),
+    humanCount(recordsOutPerSecond),
+    '',
+    '',
+    '',
+  ]);
 }
 
 /** Shares of time as cells: busy, then waiting for room downstream, then nothing to do. */
@@ -112,16 +135,25 @@ function troubleLine({ state, nextAttemptInMs, lastError }: JobProgress): string
 
 /** The line that is printed every few seconds where there is no terminal. */
 export function plainLine(progress: JobProgress, nowMs: number): string {
-  const first = progress.stages[0];
   const parts = [
     `${printable(progress.jobName)} ${progress.state}`,
     humanDuration(progress.runningMs),
     `${humanCount(progress.records)} records`,
-    ...(first === undefined ? [] : [`${humanCount(first.recordsOutPerSecond)}/s`]),
     ...remaining(progress),
     checkpointLine(progress, nowMs).trim(),
+    ...progress.stages.map(plainStage),
   ];
   return parts.join(' · ');
+}
+
+/** "lines 512 k/s -> split 512 k/s: 75 % busy, 10 % blocked", with what came into each operator. */
+function plainStage({ operators, parallelism, finishedSubtasks, busy, backpressured }: StageProgress): string {
+  const rate = ({ name, recordsInPerSecond }: OperatorProgress): string =>
+    `${printable(name)} ${humanCount(recordsInPerSecond)}/s`;
+  const names = operators.map((operator) => (finishedSubtasks === parallelism ? printable(operator.name) : rate(operator)));
+  const shares =
+    finishedSubtasks === parallelism ? 'finished' : `${humanPercent(busy)} busy, ${humanPercent(backpressured)} blocked`;
+  return `${names.join(' -> ')}: ${shares}`;
 }
 
 /** What is said when the job has ended without an error. */

@@ -14,6 +14,7 @@ import { BroadcastOutput, ExchangeOutput } from './exchange.ts';
 import type { StageInput } from './input.ts';
 import { InputGate } from './input-gate.ts';
 import type { OperatorContext, Output } from './operator.ts';
+import { OperatorCounterRow } from './operator-counters.ts';
 import { buildChain, type Chain, type ChainInput } from './operators/chain.ts';
 import { LocalCombiner } from './operators/local-combiner.ts';
 import {
@@ -138,6 +139,12 @@ export async function openSubtask(
     oversize,
     control: environment.control,
     counters,
+    operatorCounters: new OperatorCounterRow(
+      { nodes, input: stageInput, chain, sinks: outputs.sinks },
+      plan,
+      index,
+      deployment.operatorCounters,
+    ),
   };
   return { subtask: new Subtask(parts, restore.epoch), entries };
 }

@@ -69,6 +69,18 @@ export const ControlDouble = {
   triggeredAtMs: 12,
 } as const;
 
+/**
+ * Records in and out of each operator: a row per subtask, and in it two doubles per node of its stage, in the order of
+ * `StagePlan.nodes`. Written at the end of a turn, read by the main thread for the progress display. A source has what it
+ * emitted, and a sink what it wrote, in both.
+ */
+export const OPERATOR_DOUBLES = 2;
+
+/** Doubles of a row: whole cache lines, since each row has a writer of its own. */
+export function operatorRowDoubles(plan: JobPlan): number {
+  return Math.ceil((OPERATOR_DOUBLES * Math.max(...plan.stages.map(({ nodes }) => nodes.length))) / 8) * 8;
+}
+
 export const SubtaskFlag = {
   /** It could go on at once: the turn ended because its time was used. */
   more: 1,
@@ -196,6 +208,8 @@ export interface Deployment {
   readonly plan: JobPlan;
   readonly settings: WorkerSettings;
   readonly control: SharedArrayBuffer;
+  /** See `OPERATOR_DOUBLES`. */
+  readonly operatorCounters: SharedArrayBuffer;
   /** By edge id. */
   readonly channels: readonly SharedArrayBuffer[];
   /** By stage id: cursor of the split queue (one i32), for stages that begin with a source. */

@@ -14,6 +14,7 @@ import type { Chain } from './operators/chain.ts';
 import type { ExchangeOutput } from './exchange.ts';
 import type { StageInput } from './input.ts';
 import type { InputGate } from './input-gate.ts';
+import type { OperatorCounterRow } from './operator-counters.ts';
 import {
   CONTROL_ROW_DOUBLES,
   CONTROL_ROW_WORDS,
@@ -48,6 +49,7 @@ export interface SubtaskParts {
   readonly oversize: OversizeRow[];
   readonly control: { readonly i32: Int32Array; readonly f64: Float64Array };
   readonly counters: { malformed: number };
+  readonly operatorCounters: OperatorCounterRow;
 }
 
 /**
@@ -296,6 +298,7 @@ export class Subtask {
     }
     f64[this.#double + ControlDouble.stateEntries] = entries;
     f64[this.#double + ControlDouble.stateBytes] = bytes;
+    this.#parts.operatorCounters.store();
   }
 
   #recordsOut(): number {

@@ -12,6 +12,7 @@ const NUMBERS = `
   export default job('numbers', (flow, [rate = '2000']) => {
     flow
       .from(generate({ count: 20_000, ratePerSecond: Number(rate), schema: t.record({ i: t.int, k: t.i32 }), make: (i) => ({ i, k: i % 5 }) }))
+      .filter((r) => r.i >= 0)
       .keyBy('k')
       .process({ state: { n: value(t.int, 0) }, onRecord(r, { state, emit }) { state.n.update((n) => n + 1); emit({ i: r.i }); } })
       .uid('numbers')
@@ -114,6 +115,25 @@ describe('a detached job', () => {
 });
 
 describe('a job in the foreground', () => {
+  it('is listed with the records in and out of each operator', async () => {
+    const directory = makeDirectory({ 'job.mjs': NUMBERS.replace('r.i >= 0', 'r.i % 2 === 0') });
+    startCli(directory, ['run', '-p', '2', 'job.mjs']);
+    await running(directory);
+    let stages: readonly { operators: readonly { name: string; recordsIn: number; recordsOut: number }[] }[] = [];
+    for (let read = 0; read < 1_000; read = stages[0].operators[0].recordsOut) {
+      const [job] = await listed(directory);
+      ({ stages } = job['progress'] as { stages: typeof stages });
+    }
+    const [[source, filter], [count, sink]] = stages.map(({ operators }) => operators);
+    expect([source.name, filter.name, count.name, sink.name]).toEqual(['generate', 'filter', 'process', 'files.jsonl(out)']);
+    // Operators of one stage are counted at the same time; every second number, of each of the two subtasks.
+    expect(filter.recordsIn).toBe(source.recordsOut);
+    expect(Math.abs(filter.recordsIn - 2 * filter.recordsOut)).toBeLessThanOrEqual(2);
+    expect(count.recordsIn).toBeGreaterThan(0);
+    expect(count.recordsOut).toBe(count.recordsIn);
+    expect(sink.recordsIn).toBe(count.recordsOut);
+  });
+
   it('is cancelled from elsewhere, as JSON: its run gives 1 and says so, and its checkpoints go', async () => {
     const directory = makeDirectory({ 'job.mjs': NUMBERS });
     const run = startCli(directory, ['run', '--json', ...CHECKPOINTED, 'job.mjs']);

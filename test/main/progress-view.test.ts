@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { JobProgress, StageProgress } from '../../src/main/handle.ts';
+import type { JobProgress, OperatorProgress, StageProgress } from '../../src/main/handle.ts';
 import { humanBytes, humanCount, humanDuration } from '../../src/main/human.ts';
 import { plainLine, renderProgress, summaryLines } from '../../src/main/progress-view.ts';
 import { canRedraw, LiveFrame, painter, truncate, visibleWidth } from '../../src/main/terminal.ts';
@@ -9,8 +9,18 @@ import { renderTable } from '../../src/main/text-table.ts';
 const plain = painter(false, {});
 const colored = painter(true, {});
 
+const operator = (name: string, recordsInPerSecond: number, recordsOutPerSecond: number): OperatorProgress => ({
+  uid: name,
+  name,
+  recordsIn: 0,
+  recordsOut: 0,
+  recordsInPerSecond,
+  recordsOutPerSecond,
+});
+
 const stage = (name: string, change: Partial<StageProgress> = {}): StageProgress => ({
   name,
+  operators: [operator(name, 512_000, 4_100_000)],
   parallelism: 2,
   busy: 0.75,
   backpressured: 0.1,
@@ -34,8 +44,8 @@ const progress = (change: Partial<JobProgress> = {}): JobProgress => ({
   attempt: 1,
   restarts: 0,
   stages: [
-    stage('lines -> split'),
-    stage('count -> files', { busy: 0.2, backpressured: 0, stateEntries: 1_200_000, stateBytes: 67_108_864 }),
+    stage('lines -> split', { operators: [operator('lines', 512_000, 512_000), operator('split', 512_000, 4_100_000)] }),
+    stage('count', { busy: 0.2, backpressured: 0, stateEntries: 1_200_000, stateBytes: 67_108_864 }),
   ],
   checkpoints: { completed: 12, failed: 0, inProgress: 1 },
   lastCheckpoint: {
@@ -60,17 +70,26 @@ const progress = (change: Partial<JobProgress> = {}): JobProgress => ({
   ...change,
 });
 
-const view = (width: number) => ({ width, paint: plain, nowMs: 100_000 });
+const view = (width: number, height = 24) => ({ width, height, paint: plain, nowMs: 100_000 });
 
 describe('progress frame', () => {
-  test('progress frame: says job, rates, shares of time, state, last checkpoint and time left', () => {
+  test('progress frame: says job, rates of each operator, shares of time, state, last checkpoint and time left', () => {
     expect(renderProgress(progress(), view(110))).toEqual([
       'word-count  running  12.3 s · 4.21 M records · 42 % · 18.0 s left',
       '  stage           x   in/s   out/s  busy █ blocked ▒  busy  state',
       '  lines -> split  2  512 k  4.10 M  █████████▒░░      75 %',
-      '  count -> files  2  512 k  4.10 M  ██░░░░░░░░░░      20 %  1.20 M entries, 64.0 MB',
+      '    lines            512 k   512 k',
+      '    split            512 k  4.10 M',
+      '  count           2  512 k  4.10 M  ██░░░░░░░░░░      20 %  1.20 M entries, 64.0 MB',
       '  checkpoint 12 in 210 ms: 1.20 MB new, 40.0 MB referenced, 3.0 s ago (12 completed, one under way)',
     ]);
+  });
+
+  test('progress frame: a terminal that is too low for the operators has the stages', () => {
+    const whole = renderProgress(progress(), view(110, 8));
+    const lower = renderProgress(progress(), view(110, 7));
+    expect(whole).toHaveLength(7);
+    expect(lower.map((line) => line.split('  ')[1])).toEqual(['running', 'stage', 'lines -> split', 'count', expect.any(String)]);
   });
 
   test('progress frame: no line is wider than the terminal, whatever its width and the names', () => {
@@ -79,7 +98,7 @@ describe('progress frame', () => {
       fc.property(fc.integer({ min: 30, max: 200 }), name, name, fc.boolean(), (width, jobName, stageName, restarting) => {
         const shown = progress({
           jobName,
-          stages: [stage(stageName, { stateEntries: 5 })],
+          stages: [stage(stageName, { stateEntries: 5, operators: [operator(stageName, 1, 1), operator(jobName, 1e9, 0)] })],
           ...(restarting && { state: 'restarting', nextAttemptInMs: 1500, lastError: `${stageName} broke\nat x` }),
         });
         for (const paint of [plain, colored]) {
@@ -115,8 +134,11 @@ describe('progress frame', () => {
 
   test('plain line: one line with the same facts', () => {
     expect(plainLine(progress({ lastCheckpoint: null, checkpoints: { completed: 0, failed: 1, inProgress: 0 } }), 100_000)).toBe(
-      'word-count running · 12.3 s · 4.21 M records · 4.10 M/s · 42 % · 18.0 s left · no checkpoint yet (0 completed, 1 failed)',
+      'word-count running · 12.3 s · 4.21 M records · 42 % · 18.0 s left · no checkpoint yet (0 completed, 1 failed) · ' +
+        'lines 512 k/s -> split 512 k/s: 75 % busy, 10 % blocked · count 512 k/s: 20 % busy, 0 % blocked',
     );
+    const finished = progress({ stages: [stage('lines', { finishedSubtasks: 2 })] });
+    expect(plainLine(finished, 100_000)).toMatch(/ago \(12 completed, one under way\) · lines: finished$/);
   });
 
   test('summary: names what a person wants to know at the end', () => {

@@ -20,7 +20,10 @@ export class Reporter {
     if (live) process.on('exit', () => this.close());
     supervisor.on('progress', (progress) => {
       if (this.#frame !== null) {
-        this.#frame.draw(renderProgress(progress, { width: widthOf(process.stderr), paint: paintErr, nowMs: Date.now() }));
+        const { rows: height = 24 } = process.stderr;
+        this.#frame.draw(
+          renderProgress(progress, { width: widthOf(process.stderr), height, paint: paintErr, nowMs: Date.now() }),
+        );
       } else if (performance.now() - this.#lastLineAtMs >= PLAIN_LINE_EVERY_MS) {
         this.#lastLineAtMs = performance.now();
         printErr(plainLine(progress, Date.now()));

@@ -6,6 +6,7 @@ import { createRowCodec } from '../format/row-codec.ts';
 import { createRowKey } from '../format/row-key.ts';
 import type { Schema } from '../format/schema.ts';
 import type { GraphNode, JobGraph } from '../job/graph.ts';
+import { keySchemasOf } from '../job/keyed-states.ts';
 import type { EdgeKey, EdgeShape } from './exchange.ts';
 import { type LocalCombine, localCombineFor } from './operators/local-combine.ts';
 import type { EdgePlan, JobPlan } from './protocol.ts';
@@ -50,21 +51,16 @@ function describeKey(
   if (node.key.kind === 'fields') {
     const { fields } = node.key;
     // The type of a key is that of the records' fields, combined or not: state must not depend on how records travelled.
-    const types = input?.type === 'record' ? fields.map((name) => fieldSchema(input, name)) : null;
+    const types = keySchemasOf(node.key, input);
     const keyCodec = createKeyCodec(types);
     if (schema?.type === 'record' && types !== null)
       return { edgeKey: { kind: 'row', rowKey: createRowKey(schema, fields) }, keyCodec };
     const select = combine?.keyOf ?? selectFields(fields);
     return { edgeKey: { kind: 'function', select, codec: keyCodec }, keyCodec };
   }
-  const keyCodec = createKeyCodec(node.key.schema === undefined || node.key.schema === null ? null : [node.key.schema]);
+  const keyCodec = createKeyCodec(keySchemasOf(node.key, input));
   const select = combine?.keyOf ?? (node.key.select as (value: unknown) => unknown);
   return { edgeKey: { kind: 'function', select, codec: keyCodec }, keyCodec };
-}
-
-function fieldSchema(schema: Extract<Schema, { type: 'record' }>, name: string): Schema {
-  const field = schema.fields.find((candidate) => candidate.name === name);
-  return (field ?? schema.fields[0]).schema;
 }
 
 /** One field is its value, several are an array. */

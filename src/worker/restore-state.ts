@@ -1,10 +1,9 @@
 /** Opens a keyed state with what the tables of a checkpoint hold of it: a sequential bulk load into a presized map. */
-import { TidemarkError } from '../format/errors.ts';
 import { Memory } from '../format/memory.ts';
 import { createRowCodec } from '../format/row-codec.ts';
 import type { Schema } from '../format/schema.ts';
 import { createMigratingDecoder } from '../format/schema-migration.ts';
-import { schemaText } from '../format/schema-text.ts';
+import { fitState } from '../format/state-fit.ts';
 import type { SectionEntry } from '../format/sorted-table/directory.ts';
 import type { TableReader } from '../format/sorted-table/reader.ts';
 import { realFs } from '../snapshot/fs-port.ts';
@@ -23,9 +22,6 @@ export interface RestoredState {
   /** The values were rewritten for a schema that changed. */
   readonly migrated: boolean;
 }
-
-/** Kinds whose values are single rows of the state's schema, so that they can be migrated one by one. */
-const MIGRATABLE_KINDS = new Set(['value', 'reducing', 'aggregating']);
 
 /**
  * @throws TidemarkError ERR_STATE_INCOMPATIBLE, and what reading tables throws
@@ -103,28 +99,6 @@ function loadMigrated(
 
 /** null: the bytes are what the state expects. */
 function migrationOf(found: SectionEntry, info: Omit<OpenState, 'handles'>, restore: SubtaskRestore): Migrate | null {
-  if (found.kind !== info.kind) throw incompatible(info, restore, `it is a ${info.kind} state, and was a ${found.kind} state`);
-  if (found.keyType !== info.keyType) throw incompatible(info, restore, `its key is ${info.keyType}, and was ${found.keyType}`);
-  if (!same(found.keySchema, info.keySchema)) throw incompatible(info, restore, 'the keys of the map have another schema');
-  if (same(found.schema, info.schema)) return null;
-  if (found.schema === null || info.schema === null || !MIGRATABLE_KINDS.has(info.kind)) {
-    throw incompatible(info, restore, `its schema is ${text(info.schema)}, and was ${text(found.schema)}`);
-  }
-  return createMigratingDecoder(found.schema, info.schema, `state '${info.name}' of operator '${info.uid}'`);
-}
-
-function incompatible(info: Omit<OpenState, 'handles'>, restore: SubtaskRestore, what: string): TidemarkError {
-  return new TidemarkError(
-    'ERR_STATE_INCOMPATIBLE',
-    `State '${info.name}' of operator '${info.uid}' cannot be restored from checkpoint ${restore.epoch - 1}: ${what}. Give the changed state another name, or the operator another uid and start with -n to drop the old state.`,
-    { facts: { uid: info.uid, state: info.name } },
-  );
-}
-
-function same(a: Schema | null, b: Schema | null): boolean {
-  return text(a) === text(b);
-}
-
-function text(schema: Schema | null): string {
-  return schema === null ? 'none (general codec)' : schemaText(schema);
+  if (fitState(found, info, info.uid, `checkpoint ${restore.epoch - 1}`) === 'same') return null;
+  return createMigratingDecoder(found.schema as Schema, info.schema as Schema, `state '${info.name}' of operator '${info.uid}'`);
 }

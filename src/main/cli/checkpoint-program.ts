@@ -2,7 +2,8 @@
  * The commands for checkpoints on disk: their arguments, options and help. They need no running job. Each stands by itself
  * (`tidemark get`) and below `checkpoints` (`tidemark checkpoints get`).
  */
-import { type Command } from 'commander';
+import type { Command } from 'commander';
+import { collectDefinition } from './run-options.ts';
 
 /** Makes a command with what all commands have. */
 type MakeCommand = (nameAndArguments: string, on?: Command) => Command;
@@ -54,6 +55,21 @@ function defineTools(command: MakeCommand, setExitCode: SetExitCode): void {
     .option('--keys', 'list the keys; implies --exact')
     .addHelpText('after', DIFF_HELP)
     .action(async (a: string, b: string, flags) => setExitCode(await (await import('./diff.ts')).diffCommand(a, b, flags)));
+  command('plan')
+    .description('Shows what starting a job from a checkpoint would do: what is matched, dropped, migrated, and read.')
+    .requiredOption('--from <path>', 'directory or _metadata file of the checkpoint or savepoint')
+    .argument('<job file>', 'as for `run`')
+    .argument('[job args...]', "everything after the job file is the job's")
+    .option('-n, --allow-non-restored-state', 'as for `run`')
+    .option('-p, --parallelism <n>', 'as for `run`')
+    .option('-t, --threads <n>', 'as for `run`')
+    .option('-D, --define <key=value>', 'as for `run`; may be given many times', collectDefinition)
+    .option('--config <file>', 'as for `run`')
+    .passThroughOptions()
+    .addHelpText('after', PLAN_HELP)
+    .action(async (jobFile: string, jobArgs: string[], flags) =>
+      setExitCode(await (await import('./plan.ts')).planCommand(jobFile, jobArgs, flags)),
+    );
 }
 
 const GROUP_HELP = `
@@ -84,4 +100,10 @@ what was there before, for which blocks of the shared files are read.
 
   tidemark diff ./checkpoints/<job id>/chk-6 ./checkpoints/<job id>/chk-7
   tidemark diff --keys --json ./checkpoints/<job id>/chk-6 ./checkpoints/<job id>/chk-7 | jq -r '.keys[].key'
+`;
+
+const PLAN_HELP = `
+The job file is loaded, nothing is run, and the running job is left alone. Exit code 3: the job could not be started from it.
+
+  tidemark plan --from ./checkpoints/<job id>/chk-7 -p 8 new-version.ts
 `;

@@ -3,22 +3,14 @@
  * each over one thing (frames, keys, accumulators, one field, one slot), so that cache misses overlap.
  */
 import type { OperatorSnapshot, Operator, Rows, RowsTaken } from '../operator.ts';
+import { type AccumulatorLayout, accumulatorLayout, type Slot } from '../../job/accumulator-layout.ts';
 import type { BuiltInAggregate } from '../../job/aggregate.ts';
 import type { GraphNode, KeySelector } from '../../job/graph.ts';
 import type { JsonValue } from '../../format/json.ts';
 import type { Schema } from '../../format/schema.ts';
 import { CurrentKey } from '../state/handles/current-key.ts';
 import type { StateMap } from '../state/state-map.ts';
-import {
-  type AccumulatorLayout,
-  accumulatorLayout,
-  addCounts,
-  addValues,
-  countRecords,
-  keepLargest,
-  keepLeast,
-  type Slot,
-} from './accumulator.ts';
+import { addCounts, addValues, countRecords, keepLargest, keepLeast } from './accumulator.ts';
 import { DistinctValues } from './distinct-values.ts';
 import { END_STATE, EndCursor, visitKeys } from './end-cursor.ts';
 import { FieldValues } from './field-values.ts';

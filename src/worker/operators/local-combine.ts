@@ -4,7 +4,7 @@
  *
  * | aggregate | partial result                                                                       |
  * |-----------|--------------------------------------------------------------------------------------|
- * | built-in  | the key's fields, `$n` (records), `$1`…`$k` (slots of `accumulator.ts`), each an f64  |
+ * | built-in  | the key's fields, `$n` (records), `$1`…`$k` (slots of `job/accumulator-layout.ts`), each an f64  |
  * | function  | the key's fields, `$acc` (accumulator)                                               |
  * | reduce    | a value of the records' own type                                                     |
  *
@@ -12,9 +12,9 @@
  * travel in the general codec, with the key as `$key` instead of its fields.
  */
 import type { FieldSchema, Schema } from '../../format/schema.ts';
+import { accumulatorLayout } from '../../job/accumulator-layout.ts';
 import { type AggregateSpec, allowsLocalCombine } from '../../job/aggregate.ts';
 import type { GraphNode, KeySelector } from '../../job/graph.ts';
-import { accumulatorLayout } from './accumulator.ts';
 
 export const PARTIAL_COUNT = '$n';
 export const PARTIAL_ACCUMULATOR = '$acc';

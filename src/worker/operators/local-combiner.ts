@@ -9,7 +9,7 @@
 import type { AggregateFunction } from '../../job/aggregate.ts';
 import { selectFields } from '../edge-shape.ts';
 import type { Output } from '../operator.ts';
-import { accumulatorLayout, type Slot } from './accumulator.ts';
+import { accumulatorLayout, type Slot } from '../../job/accumulator-layout.ts';
 import { numberField } from './field-values.ts';
 import { KeySlots, NO_SLOT } from './key-slots.ts';
 import { type LocalCombine, PARTIAL_ACCUMULATOR, PARTIAL_COUNT, PARTIAL_KEY, partialColumn } from './local-combine.ts';

@@ -1,6 +1,6 @@
 /** The records that a built-in aggregate emits: the key's fields (or `key`), then the outputs. */
 import type { KeySelector } from '../../job/graph.ts';
-import type { OutputColumn } from './accumulator.ts';
+import type { OutputColumn } from '../../job/accumulator-layout.ts';
 
 export class ResultRecords {
   readonly #keyFields: readonly string[];

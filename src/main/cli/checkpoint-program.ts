@@ -2,7 +2,7 @@
  * The commands for checkpoints on disk: their arguments, options and help. They need no running job. Each stands by itself
  * (`tidemark get`) and below `checkpoints` (`tidemark checkpoints get`).
  */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { collectDefinition } from './run-options.ts';
 
 /** Makes a command with what all commands have. */
@@ -70,6 +70,37 @@ function defineTools(command: MakeCommand, setExitCode: SetExitCode): void {
     .action(async (jobFile: string, jobArgs: string[], flags) =>
       setExitCode(await (await import('./plan.ts')).planCommand(jobFile, jobArgs, flags)),
     );
+  command('why')
+    .description('Shows who needs a file of a checkpoint directory, and since when.')
+    .argument('<dir>', 'execution.checkpointing.dir, the directory of one job in it, or a savepoint')
+    .argument('<file>', 'a table (its name, path or hash), or a checkpoint such as chk-7')
+    .addHelpText('after', WHY_HELP)
+    .action(async (directory: string, file: string, flags) =>
+      setExitCode(await (await import('./why.ts')).whyCommand(directory, file, flags)),
+    );
+  command('gc')
+    .description('Deletes what no checkpoint needs. Directories of running jobs are left to them.')
+    .argument('<dir>', 'execution.checkpointing.dir, or the directory of one job in it')
+    .option('--dry-run', 'show what would be deleted')
+    .option('--retain <n>', 'delete all but the newest n checkpoints of each job, too')
+    .addHelpText('after', GC_HELP)
+    .action(async (directory: string, flags) => setExitCode(await (await import('./gc.ts')).gcCommand(directory, flags)));
+  command('drill')
+    .description('Restores a checkpoint into memory, takes a snapshot of it, and compares the two.')
+    .argument(...PATH)
+    .addHelpText('after', DRILL_HELP)
+    .action(async (path: string, flags) => setExitCode(await (await import('./drill.ts')).drillCommand(path, flags)));
+  command('export')
+    .description('Writes a state as JSONL or CSV, in the order of key hashes.')
+    .argument(...PATH)
+    .argument(...UID)
+    .argument(...STATE)
+    .addOption(new Option('--format <format>', 'jsonl or csv').choices(['jsonl', 'csv']).default('jsonl'))
+    .option('-o, --output <file>', 'a new file instead of standard output')
+    .addHelpText('after', EXPORT_HELP)
+    .action(async (path: string, uid: string, state: string, flags) =>
+      setExitCode(await (await import('./export.ts')).exportCommand(path, uid, state, flags)),
+    );
 }
 
 const GROUP_HELP = `
@@ -106,4 +137,31 @@ const PLAN_HELP = `
 The job file is loaded, nothing is run, and the running job is left alone. Exit code 3: the job could not be started from it.
 
   tidemark plan --from ./checkpoints/<job id>/chk-7 -p 8 new-version.ts
+`;
+
+const WHY_HELP = `
+Exit code 1: no checkpoint needs the file. If a manifest cannot be read, that cannot be told, and is an error.
+
+  tidemark why ./checkpoints 0c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f.sst
+  tidemark why ./checkpoints/<job id> chk-7    what would go with the checkpoint, and what is shared
+`;
+
+const GC_HELP = `
+Deletes tables that no manifest names, unfinished publications and unfinished deletions. If a manifest of a job cannot be read, nothing
+of that job is deleted. Checkpoints are only deleted with --retain. Exit code 1: some job's directory was left alone, and why.
+
+  tidemark gc --dry-run ./checkpoints
+  tidemark gc --retain 1 ./checkpoints/<job id>
+`;
+
+const DRILL_HELP = `
+Needs as much memory as the job's keyed state, and writes nothing. Exit code 3: what was restored is not what was checkpointed.
+`;
+
+const EXPORT_HELP = `
+jsonl: a line for each key, {"key":...,"value":...}; of a map state for each of its entries, with "mapKey".
+csv:   with a header; parts of a key and fields of a record have columns of their own, what is no scalar is JSON text.
+
+  tidemark export ./checkpoints/<job id>/chk-7 counts accumulator | head
+  tidemark export --format csv -o counts.csv ./checkpoints/<job id>/chk-7 counts accumulator
 `;

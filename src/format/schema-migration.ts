@@ -68,11 +68,17 @@ function recordConverter(
     // Read from JSON for each record: a list or bytes must not be shared between the values that get it.
     const byDefault = (): unknown => valueFromJson(field.schema, json);
     if (former === undefined) {
-      if (json === undefined && field.schema.type !== 'optional') throw incompatible(place, what, 'it is new and has no default');
+      if (json === undefined && field.schema.type !== 'optional')
+        throw incompatible(place, what, `it is new, of type ${schemaText(field.schema)}, and has no default`);
       return [field.name, byDefault];
     }
     if (former.schema.type === 'optional' && field.schema.type !== 'optional') {
-      if (json === undefined) throw incompatible(place, what, 'it was optional and has no default for where it is absent');
+      if (json === undefined)
+        throw incompatible(
+          place,
+          what,
+          `it was ${schemaText(former.schema)}, is ${schemaText(field.schema)}, and has no default for where it is absent`,
+        );
       const present = converter(former.schema.of, field.schema, place, what);
       return [field.name, (record) => (record[field.name] === undefined ? byDefault() : present(record[field.name]))];
     }

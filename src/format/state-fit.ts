@@ -5,8 +5,8 @@ import { checkSchemaCompatible } from './schema-migration.ts';
 import { schemaText } from './schema-text.ts';
 import type { StateDescription } from './state-content.ts';
 
-/** Kinds whose values are single rows of the state's schema, so that they can be migrated one by one. */
-const MIGRATABLE_KINDS = new Set(['value', 'reducing', 'aggregating']);
+/** Kinds whose values are rows of the state's schema, so that they can be migrated one by one; the other ones have layouts of their own. */
+const MIGRATABLE_KINDS = new Set(['value', 'reducing', 'aggregating', 'list', 'map']);
 
 /**
  * @param uid   of the operator, for messages
@@ -23,7 +23,8 @@ export function fitState(found: StateDescription, declared: StateDescription, ui
     );
   if (found.kind !== declared.kind) throw refuse(`it is a ${declared.kind} state, and was a ${found.kind} state`);
   if (found.keyType !== declared.keyType) throw refuse(`its key is ${declared.keyType}, and was ${found.keyType}`);
-  if (schemaName(found.keySchema) !== schemaName(declared.keySchema)) throw refuse('the keys of the map have another schema');
+  if (schemaName(found.keySchema) !== schemaName(declared.keySchema))
+    throw refuse(`the keys of the map are ${schemaName(declared.keySchema)}, and were ${schemaName(found.keySchema)}`);
   if (schemaName(found.schema) === schemaName(declared.schema)) return 'same';
   if (found.schema === null || declared.schema === null || !MIGRATABLE_KINDS.has(declared.kind))
     throw refuse(`its schema is ${schemaName(declared.schema)}, and was ${schemaName(found.schema)}`);

@@ -7,10 +7,10 @@
 import { type ErrorCode, TidemarkError } from '../format/errors.ts';
 import type { KeyedStateInfo, Manifest, OperatorInfo, TableRef } from '../format/manifest.ts';
 import { fitState, schemaName } from '../format/state-fit.ts';
-import type { GraphNode, JobGraph } from '../job/graph.ts';
-import { type DeclaredState, declaredStates } from '../job/keyed-states.ts';
-import type { JobPlan, StagePlan } from '../worker/protocol.ts';
-import { planRestore, type RestoreOptions } from './restore-plan.ts';
+import type { JobGraph } from '../job/graph.ts';
+import type { DeclaredState } from '../job/keyed-states.ts';
+import type { JobPlan } from '../worker/protocol.ts';
+import { planRestore, type RestoreOptions, statesOfNode } from './restore-plan.ts';
 
 export type StateOutcome = 'same' | 'migrated' | 'incompatible' | 'new' | 'dropped';
 
@@ -55,12 +55,13 @@ export function preflight(graph: JobGraph, plan: JobPlan, manifest: Manifest, op
       return check();
     } catch (error) {
       if (!(error instanceof TidemarkError)) throw error;
-      problems.push({ code: error.code, message: error.message });
+      const { code, message } = error;
+      // What `planRestore` refuses of a state is found again when the states are compared.
+      if (!problems.some((problem) => problem.message === message)) problems.push({ code, message });
       return null;
     }
   };
   const restore = attempt(() => planRestore(graph, plan, manifest, options));
-  const from = `checkpoint ${manifest.checkpointId}`;
   const operators = [
     ...plan.stages.flatMap((stage) =>
       stage.nodes.map((id): OperatorPreflight => {
@@ -72,7 +73,7 @@ export function preflight(graph: JobGraph, plan: JobPlan, manifest: Manifest, op
           parallelism: [parallelismOf(manifest, node.uid), stage.parallelism],
           maxParallelism: [former?.maxParallelism ?? null, stage.maxParallelism],
           states: compareStates(former, statesOfNode(graph, plan, stage, node), (found, declared) =>
-            attempt(() => fitState(found, declared, node.uid, from)),
+            attempt(() => fitState(found, declared, node.uid, options.path)),
           ),
         };
       }),
@@ -123,13 +124,6 @@ function describe(
 
 function parallelismOf(manifest: Manifest, uid: string): number | null {
   return manifest.stages.find((stage) => stage.operators.includes(uid))?.parallelism ?? null;
-}
-
-function statesOfNode(graph: JobGraph, plan: JobPlan, stage: StagePlan, node: GraphNode): DeclaredState[] {
-  const edge = plan.edges.find(({ to, keyNode }) => to === stage.id && keyNode >= 0);
-  const keyNode = edge === undefined ? undefined : graph.nodes[edge.keyNode];
-  if (edge === undefined || keyNode?.kind !== 'keyBy' || node.id !== stage.nodes[0]) return [];
-  return declaredStates(node, keyNode.key, graph.nodes[edge.schemaNode].schema);
 }
 
 function compareStates(

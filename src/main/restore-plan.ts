@@ -9,7 +9,9 @@ import { TidemarkError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
 import { hashRangeOf, keyGroupRange } from '../format/key-groups.ts';
 import type { KeyedStateInfo, Manifest, StageInfo, SubtaskInfo, TableRef } from '../format/manifest.ts';
+import { fitState } from '../format/state-fit.ts';
 import type { GraphNode, JobGraph } from '../job/graph.ts';
+import { type DeclaredState, declaredStates } from '../job/keyed-states.ts';
 import type { JobPlan, StagePlan } from '../worker/protocol.ts';
 import type { SourceState } from './splits.ts';
 
@@ -45,12 +47,13 @@ export function recordedMaxParallelism(manifest: Manifest): Map<string, number> 
 }
 
 /**
- * @throws TidemarkError ERR_STATE_UNMATCHED, ERR_MAX_PARALLELISM
+ * @throws TidemarkError ERR_STATE_UNMATCHED, ERR_MAX_PARALLELISM, ERR_STATE_INCOMPATIBLE
  */
 export function planRestore(graph: JobGraph, plan: JobPlan, manifest: Manifest, options: RestoreOptions): RestorePlan {
   const uids = new Set(graph.nodes.map((node) => node.uid));
   checkUids(manifest, uids, options);
   checkMaxParallelism(graph, manifest, options);
+  checkStates(graph, plan, manifest, options);
   const states = new Map<string, KeyedStateInfo>();
   for (const operator of manifest.operators) {
     if (!uids.has(operator.uid)) continue;
@@ -104,6 +107,26 @@ function checkMaxParallelism(graph: JobGraph, manifest: Manifest, options: Resto
       { facts: { uid: node.uid, configured, recorded: before } },
     );
   }
+}
+
+/** Before any worker runs: sinks that recover commit and discard, which is not to happen for a job that cannot go on. */
+function checkStates(graph: JobGraph, plan: JobPlan, manifest: Manifest, options: RestoreOptions): void {
+  for (const stage of plan.stages) {
+    const node = graph.nodes[stage.nodes[0]];
+    const recorded = manifest.operators.find(({ uid }) => uid === node.uid)?.keyedStates ?? [];
+    for (const declared of statesOfNode(graph, plan, stage, node)) {
+      const found = recorded.find(({ name }) => name === declared.name);
+      if (found !== undefined) fitState(found, declared, node.uid, options.path);
+    }
+  }
+}
+
+/** Keyed states that the operator will open: only the first of a stage is keyed. */
+export function statesOfNode(graph: JobGraph, plan: JobPlan, stage: StagePlan, node: GraphNode): DeclaredState[] {
+  const edge = plan.edges.find(({ to, keyNode }) => to === stage.id && keyNode >= 0);
+  const keyNode = edge === undefined ? undefined : graph.nodes[edge.keyNode];
+  if (edge === undefined || keyNode?.kind !== 'keyBy' || node.id !== stage.nodes[0]) return [];
+  return declaredStates(node, keyNode.key, graph.nodes[edge.schemaNode].schema);
 }
 
 function restoreSubtask(graph: JobGraph, stage: StagePlan, index: number, manifest: Manifest): RestoredSubtask {

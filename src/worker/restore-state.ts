@@ -1,11 +1,7 @@
 /** Opens a keyed state with what the tables of a checkpoint hold of it: a sequential bulk load into a presized map. */
-import { Memory } from '../format/memory.ts';
-import { createRowCodec } from '../format/row-codec.ts';
 import type { Schema } from '../format/schema.ts';
-import { createMigratingDecoder } from '../format/schema-migration.ts';
+import type { EntryCursor } from '../format/sorted-table/cursor.ts';
 import { fitState } from '../format/state-fit.ts';
-import type { SectionEntry } from '../format/sorted-table/directory.ts';
-import type { TableReader } from '../format/sorted-table/reader.ts';
 import { realFs } from '../snapshot/fs-port.ts';
 import { ALL_HASHES } from '../snapshot/hash-range.ts';
 import { liveEntries } from '../snapshot/merge.ts';
@@ -13,6 +9,7 @@ import { withTables } from '../snapshot/table-file.ts';
 import type { OpenState, SubtaskRestore } from './protocol.ts';
 import type { KeyedStateInfo } from './state/handles/open-state.ts';
 import { createStateMap } from './state/log-state-map.ts';
+import { loadMigrated } from './state/migrate.ts';
 import type { StateMap, StateMapOptions } from './state/state-map.ts';
 
 export interface RestoredState {
@@ -43,9 +40,13 @@ export function openRestored(
     const sections = tables.flatMap((table) => table.section(state.uid, state.name)?.entry ?? []);
     const expectedEntries = sections.reduce((sum, section) => sum + section.entries - section.tombstones, 0);
     const map = createStateMap({ ...options, epoch: restore.epoch, composite: state.composite, expectedEntries });
-    const migrate = sections.length === 0 ? null : migrationOf(sections[0], info, restore);
-    const entries = migrate === null ? load(map, tables, info) : loadMigrated(map, tables, info, migrate);
-    return { info, map, entries, migrated: migrate !== null };
+    const [found] = sections;
+    const live = liveEntries(tables, info.uid, info.name, ALL_HASHES);
+    if (found === undefined || fitState(found, info, info.uid, `checkpoint ${restore.epoch - 1}`) === 'same') {
+      return { info, map, entries: load(map, live), migrated: false };
+    }
+    const schemas = { from: found.schema as Schema, to: info.schema as Schema };
+    return { info, map, entries: loadMigrated(map, info.kind, live, schemas, info), migrated: true };
   });
 }
 
@@ -59,8 +60,7 @@ export function stateSchemas(state: Pick<KeyedStateInfo, 'kind' | 'schema'>): {
   return { keySchema: key, schema: value };
 }
 
-function load(map: StateMap, tables: readonly TableReader[], { uid, name }: Omit<OpenState, 'handles'>): number {
-  const cursor = liveEntries(tables, uid, name, ALL_HASHES);
+function load(map: StateMap, cursor: EntryCursor): number {
   let entries = 0;
   for (let entry = cursor.next(); entry !== null; entry = cursor.next()) {
     const { hash, memory } = entry;
@@ -68,37 +68,4 @@ function load(map: StateMap, tables: readonly TableReader[], { uid, name }: Omit
     entries++;
   }
   return entries;
-}
-
-type Migrate = (from: Memory, at: number) => unknown;
-
-/** Values in the former schema are decoded, and written in the present one. */
-function loadMigrated(
-  map: StateMap,
-  tables: readonly TableReader[],
-  { uid, name, schema }: Omit<OpenState, 'handles'>,
-  migrate: Migrate,
-): number {
-  const codec = createRowCodec(schema as Schema);
-  const cursor = liveEntries(tables, uid, name, ALL_HASHES);
-  let scratch = Memory.local(64 * 1024);
-  let entries = 0;
-  for (let entry = cursor.next(); entry !== null; entry = cursor.next()) {
-    const { hash, memory } = entry;
-    const value = migrate(memory, entry.valueAt);
-    let length = codec.encode(value, scratch, 0, scratch.byteLength);
-    while (length < 0) {
-      scratch = Memory.local(scratch.byteLength * 2);
-      length = codec.encode(value, scratch, 0, scratch.byteLength);
-    }
-    map.load(hash, memory, entry.keyAt, entry.keyLength, scratch, 0, length);
-    entries++;
-  }
-  return entries;
-}
-
-/** null: the bytes are what the state expects. */
-function migrationOf(found: SectionEntry, info: Omit<OpenState, 'handles'>, restore: SubtaskRestore): Migrate | null {
-  if (fitState(found, info, info.uid, `checkpoint ${restore.epoch - 1}`) === 'same') return null;
-  return createMigratingDecoder(found.schema as Schema, info.schema as Schema, `state '${info.name}' of operator '${info.uid}'`);
 }

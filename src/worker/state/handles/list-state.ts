@@ -19,6 +19,7 @@
  */
 import type { Codec } from '../../../format/codec.ts';
 import { copyBytes } from '../../../format/copy-bytes.ts';
+import type { Memory } from '../../../format/memory.ts';
 import type { ListState } from '../../../job/process.ts';
 import type { StateMap } from '../state-map.ts';
 import { CompositeKey } from './composite-key.ts';
@@ -44,7 +45,7 @@ export class ChunkedListState implements ListState<unknown> {
     this.#map = map;
     this.#codec = codec;
     this.#key = new CompositeKey(key);
-    this.#elementHeader = codec.fixedSize > 0 ? 0 : 8;
+    this.#elementHeader = elementHeader(codec.fixedSize);
   }
 
   get length(): number {
@@ -134,15 +135,27 @@ export class ChunkedListState implements ListState<unknown> {
   }
 
   #read(address: number, elements: unknown[]): void {
-    const { memory } = this.#map;
-    const { fixedSize } = this.#codec;
-    let at = this.#map.valueAt(address) + HEADER_BYTES;
-    const end = at + this.#word(address, USED_WORD);
-    while (at < end) {
-      elements.push(this.#codec.decode(memory, at + this.#elementHeader));
-      at += fixedSize > 0 ? fixedSize : this.#elementHeader + memory.u32[at / 4];
-    }
+    readChunk(this.#codec, this.#map.memory, this.#map.valueAt(address), elements);
   }
+}
+
+export type ElementCodec = Pick<Codec, 'fixedSize' | 'decode'>;
+
+/** Appends the elements of a chunk whose value lies at `valueAt`. */
+export function readChunk(codec: ElementCodec, memory: Memory, valueAt: number, elements: unknown[]): void {
+  const { fixedSize } = codec;
+  const header = elementHeader(fixedSize);
+  let at = valueAt + HEADER_BYTES;
+  const end = at + memory.u32[valueAt / 4 + USED_WORD];
+  while (at < end) {
+    elements.push(codec.decode(memory, at + header));
+    at += fixedSize > 0 ? fixedSize : header + memory.u32[at / 4];
+  }
+}
+
+/** Bytes before the row of an element. */
+function elementHeader(fixedSize: number): 0 | 8 {
+  return fixedSize > 0 ? 0 : 8;
 }
 
 /** Bytes of a chunk's value for so many bytes of elements: doubling up to the limit, so that growth copies each byte about once. */

@@ -6,11 +6,10 @@
  * <state.checkpoints.dir>/<former job-id>/   locked as well while `--resume` goes on from it: its owner must be gone
  * ```
  */
-import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { TidemarkError } from '../format/errors.ts';
 import type { Manifest } from '../format/manifest.ts';
-import { ensureDirectory } from '../snapshot/files.ts';
 import { realFs } from '../snapshot/fs-port.ts';
 import { collectGarbage } from '../snapshot/gc.ts';
 import { isJobId, jobDirectory, tablePath } from '../snapshot/paths.ts';
@@ -26,7 +25,8 @@ import {
 import { isRetainedAtEnd, type JobOutcome, type RetentionPolicy } from '../snapshot/retain.ts';
 import type { Config, Retention } from './config.ts';
 import { type DirectoryLock, lockDirectory } from './dir-lock.ts';
-import type { CheckpointSummary, StartOptions } from './handle.ts';
+import type { StartOptions } from './handle.ts';
+import { findUnusable } from './writable-directory.ts';
 
 /** What an attempt starts from. */
 export interface RestorePoint {
@@ -88,7 +88,7 @@ export class CheckpointStore {
       }
       return store;
     }
-    requireWritableDirectory(store.#base);
+    requireUsable(store.#base);
     prepareJobDirectory(realFs, store.jobDirectory);
     store.#locks.push(await lockDirectory(store.jobDirectory));
     store.#sweep();
@@ -155,20 +155,6 @@ export class CheckpointStore {
     collectGarbage(realFs, claimed.jobDirectory, { retain, inFlight: new Set(), sweep: retain.length === 0 });
   }
 
-  /** Not built yet: says so. */
-  savepoint(_checkpoint: CheckpointSummary, directory: string | null): Promise<CheckpointSummary> {
-    const where =
-      directory === null
-        ? 'there is no target directory (name one, or set execution.checkpointing.savepoint-dir)'
-        : 'this version takes checkpoints only';
-    return Promise.reject(
-      new TidemarkError(
-        'ERR_SAVEPOINT_FAILED',
-        `No savepoint was taken: ${where}. A checkpoint was; set execution.checkpointing.externalized-checkpoint-retention to RETAIN_ALWAYS to keep it.`,
-      ),
-    );
-  }
-
   /** Applies the retention policy and gives the directory free. Call once, after the last attempt. */
   async close(outcome: JobOutcome, keepLast: boolean): Promise<void> {
     try {
@@ -182,6 +168,12 @@ export class CheckpointStore {
     } finally {
       for (const lock of this.#locks.splice(0)) await lock.release();
     }
+  }
+
+  /** Gives the directory free and touches nothing in it: another process owns the job now. Instead of `close`. */
+  async abandon(): Promise<void> {
+    this.#kept = true;
+    for (const lock of this.#locks.splice(0)) await lock.release();
   }
 
   /** The path of a checkpoint if it is still there after `close`. */
@@ -247,29 +239,12 @@ async function removeEmpty(base: string, ownJobId: string): Promise<void> {
 }
 
 /** Names the problem before the job starts, rather than at its first checkpoint. */
-function requireWritableDirectory(path: string): void {
-  try {
-    // Not mkdir with `recursive`: Node 20 goes round for ever where a directory cannot be made, as below /proc.
-    ensureDirectory(realFs, path);
-    if (!statSync(path).isDirectory()) throw Object.assign(new Error('it is not a directory'), { code: 'ENOTDIR' });
-    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
-  } catch (error) {
-    const { code } = (error instanceof TidemarkError ? error.cause : error) as NodeJS.ErrnoException;
-    const why =
-      code === 'EEXIST' || code === 'ENOTDIR'
-        ? 'it, or a part of its path, is a file'
-        : code === 'EACCES'
-          ? 'permission denied'
-          : code === 'EROFS'
-            ? 'the file system is read-only'
-            : (error as Error).message.replace(/\.$/, '');
-    throw new TidemarkError(
-      'ERR_CHECKPOINT_DIR',
-      `The checkpoint directory ${path} cannot be used: ${why}. Set execution.checkpointing.dir to a directory that this process may write.`,
-      {
-        cause: error,
-        facts: { path, errno: code ?? null },
-      },
-    );
-  }
+function requireUsable(path: string): void {
+  const unusable = findUnusable(path);
+  if (unusable === null) return;
+  throw new TidemarkError(
+    'ERR_CHECKPOINT_DIR',
+    `The checkpoint directory ${path} cannot be used: ${unusable.reason}. Set execution.checkpointing.dir to a directory that this process may write.`,
+    { cause: unusable.cause, facts: { path, errno: unusable.errno } },
+  );
 }

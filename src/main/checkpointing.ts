@@ -2,29 +2,38 @@
  * Carries out what the coordinator decides: triggers barriers in shared memory, has the parts written in the background,
  * binds them into a manifest, publishes, commits the sinks, and clears away what is no longer retained.
  *
+ * A barrier becomes, by what it was triggered for:
+ *
+ * | trigger                       | chk-<n> | savepoint | sinks commit | counts as retained |
+ * |-------------------------------|---------|-----------|--------------|--------------------|
+ * | periodic, manual, final, stop | yes     | -         | yes          | yes                |
+ * | savepoint                     | -       | yes       | -            | -                  |
+ * | stop with a savepoint         | yes     | before    | yes          | yes                |
+ *
+ * A stop with a savepoint is a checkpoint as well because its sinks commit: a crash before the job has ended must not resume
+ * from an older one. The savepoint is first: when it fails, nothing has happened, and the job reads on. The tables of a
+ * savepoint's barrier lie in the job's own directory, and the next checkpoint names them.
+ *
  * Invariants:
  * - A manifest names only tables whose writing was confirmed as durable.
  * - A committable stays in every manifest until its commit was confirmed: a crash in between commits it again.
  * - What is deleted is decided from the retained manifests alone; tables in flight are named as such.
  */
-import { StateDigest } from '../format/digest.ts';
-import { encodeError, TidemarkError } from '../format/errors.ts';
-import type { JsonValue } from '../format/json.ts';
-import type { KeyedStateInfo, Manifest, TableRef } from '../format/manifest.ts';
-import { type JobGraph, sinkOf } from '../job/graph.ts';
-import { decideCompaction } from '../snapshot/compaction.ts';
+import { TidemarkError } from '../format/errors.ts';
+import { type Manifest, tablesOf } from '../format/manifest.ts';
+import type { JobGraph } from '../job/graph.ts';
 import { sharedDirectory } from '../snapshot/paths.ts';
 import {
   CONTROL_ROW_DOUBLES,
   ControlDouble,
   ControlWord,
-  type MergeResult,
   type PersistResult,
   type PublishResult,
-  type RestoreTable,
+  type PublishTask,
   type SyncSnapshot,
 } from '../worker/protocol.ts';
 import type { Attempt } from './attempt.ts';
+import type { CheckpointingEvents, CheckpointingOptions } from './checkpointing-options.ts';
 import {
   type CoordinatorEffect,
   type CoordinatorEvent,
@@ -35,34 +44,23 @@ import {
   type Trigger,
 } from './coordinator.ts';
 import type { CheckpointSummary } from './handle.ts';
-import { assembleManifest, type Committable, type Part, type PendingParts, type StateTotal } from './manifest-assembly.ts';
+import { DurableState } from './durable-state.ts';
+import { assembleManifest, type Part, type PendingParts, summaryOf } from './manifest-assembly.ts';
+import { OldCheckpoints } from './old-checkpoints.ts';
+import type { SavepointRequest } from './savepoint-request.ts';
+import { Savepoints } from './savepoints.ts';
 import type { ScheduledSubtask } from './scheduler.ts';
+import { needsPersisting, SinkCommits } from './sink-commits.ts';
+import { TableMerger } from './table-merger.ts';
 
-export interface CheckpointingOptions {
-  readonly coordinator: Omit<CoordinatorOptions, 'subtasks'>;
-  readonly incremental: boolean;
-  /** `<base>/<job-id>`; null: no checkpoint directory, and barriers serve the sinks only. */
-  readonly jobDirectory: string | null;
-  readonly retained: number;
-  readonly config: Readonly<Record<string, JsonValue>>;
-  /** Complete checkpoints that the job's directory held before, oldest first. */
-  readonly retainedBefore: readonly number[];
-  /** Counters of the checkpoint that the attempt starts from. */
-  readonly countersBefore: Readonly<Record<string, number>>;
-  readonly parent: { readonly jobId: string; readonly checkpointId: number } | null;
-}
-
-export interface CheckpointingEvents {
-  completed(summary: CheckpointSummary): void;
-  failed(checkpointId: number, error: Error): void;
-  /** The attempt cannot go on. */
-  fatal(error: Error): void;
-  /** Records of a `collect` sink whose checkpoint is complete. */
-  collected(node: number, values: readonly JsonValue[]): void;
-  notice(text: string): void;
+/** What a barrier has become. */
+interface Written {
+  readonly checkpoint: CheckpointSummary | null;
+  readonly savepoint: CheckpointSummary | null;
 }
 
 interface Waiting {
+  readonly savepoint: SavepointRequest | null;
   resolve(summary: CheckpointSummary): void;
   reject(error: Error): void;
 }
@@ -80,20 +78,14 @@ export class Checkpointing {
   readonly #waiting = new Map<number, Waiting>();
   #nextToken = 1;
 
-  /** Newest first, by subtask: tables that hold the state as of `#lastCompleted`. */
-  readonly #tables: TableRef[][];
-  #lastCompleted: number;
-  /** Totals at completed checkpoints that a delta may still be taken against: id -> `subtask/uid/state` -> total. */
-  readonly #totals = new Map<number, Map<string, StateTotal>>();
-  /** Prepared and not confirmed as committed: they stand in every manifest. */
-  #uncommitted: Committable[] = [];
-  #retained: number[];
-  /** Tables of the restored checkpoint that are not in the job's own directory yet. */
-  #linkIn: RestoreTable[];
-  readonly #merging = new Set<number>();
-  readonly #mergedInFlight = new Set<string>();
-  #commits: Promise<void> = Promise.resolve();
-  #gc: Promise<void> = Promise.resolve();
+  readonly #durable: DurableState;
+  readonly #sinks: SinkCommits;
+  /** null without a checkpoint directory. */
+  readonly #merger: TableMerger | null = null;
+  readonly #old: OldCheckpoints | null = null;
+  #parent: Manifest['parent'];
+  readonly #savepoints: Savepoints;
+  #lastFailure: unknown;
 
   constructor(attempt: Attempt, graph: JobGraph, options: CheckpointingOptions, events: CheckpointingEvents) {
     this.#attempt = attempt;
@@ -101,14 +93,25 @@ export class Checkpointing {
     this.#options = options;
     this.#events = events;
     this.#coordinatorOptions = { ...options.coordinator, subtasks: attempt.scheduler.subtasks.length };
-    const { firstEpoch, restore, tablePath } = attempt.options;
-    this.#state = initialCoordinator(this.#coordinatorOptions, firstEpoch, performance.now());
-    this.#lastCompleted = firstEpoch - 1;
-    this.#tables = attempt.scheduler.subtasks.map((subtask) => [...(restore?.subtasks[subtask.index].tables ?? [])]);
-    this.#totals.set(this.#lastCompleted, this.#restoredTotals(restore?.states ?? new Map()));
-    const foreign = new Map(this.#tables.flat().map((table) => [table.hash, { table, path: tablePath(table.hash) }]));
-    this.#linkIn = [...foreign.values()];
-    this.#retained = [...options.retainedBefore];
+    this.#state = initialCoordinator(this.#coordinatorOptions, attempt.options.firstEpoch, performance.now());
+    this.#durable = new DurableState(attempt.options, graph, options.jobDirectory);
+    this.#sinks = new SinkCommits(attempt, graph, (node, values) => events.collected(node, values));
+    this.#savepoints = new Savepoints(attempt, options.jobDirectory !== null, (hash) => this.#durable.fileOf(hash));
+    this.#parent = options.parent;
+    const { jobDirectory } = options;
+    if (jobDirectory === null) return;
+    const notice = (text: string): void => {
+      if (!this.#stopped) events.notice(text);
+    };
+    this.#merger = new TableMerger(attempt, this.#durable, jobDirectory, notice);
+    this.#old = new OldCheckpoints(attempt, {
+      jobDirectory,
+      retained: options.retained,
+      before: options.retainedBefore,
+      inFlight: () => this.#inFlight(),
+      waiting: (waiting) => this.#dispatch({ type: 'deletion', waiting, nowMs: performance.now() }),
+      notice,
+    });
   }
 
   get counts(): { readonly completed: number; readonly failed: number; readonly inProgress: number } {
@@ -119,13 +122,29 @@ export class Checkpointing {
     this.#dispatch({ type: 'time', nowMs: performance.now() });
   }
 
-  /** Asks for a checkpoint; resolves when it is complete and, for `stop` and `final`, its sinks are committed. */
-  request(trigger: Trigger): Promise<CheckpointSummary> {
+  /**
+   * Asks for a checkpoint, or a savepoint; resolves when it is complete and, but for a savepoint on the way, its sinks are
+   * committed. After a `stop` that failed the sources read on.
+   *
+   * @param savepoint  with `savepoint`, and with `stop` for one that ends the job
+   */
+  request(trigger: Trigger, savepoint: SavepointRequest | null = null): Promise<CheckpointSummary> {
     const token = this.#nextToken++;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(token, { resolve, reject });
+      this.#waiting.set(token, { savepoint, resolve, reject });
       this.#dispatch({ type: 'request', trigger, token, nowMs: performance.now() });
     });
+  }
+
+  /**
+   * Sources take what they have read as the end of their input, and all results of the end are emitted. No checkpoint begins
+   * meanwhile: one from the middle of the end could not be resumed with more input.
+   */
+  drain(): void {
+    this.#dispatch({ type: 'close' });
+    const { scheduler } = this.#attempt;
+    for (const subtask of scheduler.subtasks) Atomics.store(scheduler.i32, scheduler.word(subtask, ControlWord.drain), 1);
+    scheduler.wakeSources();
   }
 
   /** A subtask passed a barrier: its part is written in the background. */
@@ -134,15 +153,22 @@ export class Checkpointing {
     const pending = this.#pending.get(checkpointId);
     if (pending === undefined) {
       // The checkpoint was aborted meanwhile: what its sinks prepared goes into the next one.
-      const late: Part = { subtask, snapshot, after: this.#lastCompleted, persisted: null, kept: false };
-      this.#keepCommittables(late);
+      const late: Part = { subtask, snapshot, after: this.#durable.lastCompleted, persisted: null, kept: false };
+      this.#sinks.keep(late);
       this.#persist(late, null).catch((error: unknown) => this.#fatal(error));
       return;
     }
-    const part: Part = { subtask, snapshot, after: snapshot.full ? -1 : this.#lastCompleted, persisted: null, kept: false };
+    const part: Part = {
+      subtask,
+      snapshot,
+      after: snapshot.full ? -1 : this.#durable.lastCompleted,
+      persisted: null,
+      kept: false,
+    };
     pending.parts.set(subtask.index, part);
     this.#dispatch({ type: 'synced', id: checkpointId });
-    this.#persist(part, this.#options.jobDirectory).then(
+    const directory = this.#options.jobDirectory;
+    this.#persist(part, directory === null ? (pending.savepoint?.workDirectory ?? null) : sharedDirectory(directory)).then(
       (result) => {
         part.persisted = result;
         this.#dispatch({ type: 'persisted', id: checkpointId, nowMs: performance.now() });
@@ -158,7 +184,12 @@ export class Checkpointing {
     const error = new TidemarkError('ERR_CHECKPOINT_ABORTED', 'The checkpoint was aborted because the job ended.');
     for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
-    await Promise.allSettled([this.#commits, this.#gc]);
+    await Promise.all([this.#sinks.settled, this.#old?.stop()]);
+  }
+
+  /** Removes what there is of savepoints that did not come to be. Call it when all threads have ended. */
+  discardUnfinished(): void {
+    this.#savepoints.discardAll();
   }
 
   #dispatch(event: CoordinatorEvent): void {
@@ -173,10 +204,7 @@ export class Checkpointing {
       case 'trigger':
         return this.#trigger(effect.id, effect.trigger);
       case 'publish':
-        this.#publish(effect.id).then(
-          (summary) => this.#published(effect.id, summary),
-          (error: unknown) => this.#partFailed(effect.id, error),
-        );
+        this.#publish(effect.id);
         return;
       case 'complete':
         return;
@@ -205,11 +233,20 @@ export class Checkpointing {
     }
   }
 
-  #lastFailure: unknown;
-
   #trigger(id: number, trigger: Trigger): void {
     const { scheduler } = this.#attempt;
-    this.#pending.set(id, { trigger, triggeredAt: new Date(), startedMs: performance.now(), parts: new Map() });
+    const request = this.#tokensOf(id)
+      .map((token) => this.#waiting.get(token)?.savepoint ?? null)
+      .find((wanted) => wanted !== null);
+    const savepoint = request === undefined ? null : this.#savepoints.begin(request);
+    this.#pending.set(id, {
+      trigger,
+      savepoint,
+      triggeredAt: new Date(),
+      startedMs: performance.now(),
+      parts: new Map(),
+      pinned: [],
+    });
     const nowMs = performance.timeOrigin + performance.now();
     for (const subtask of scheduler.subtasks) {
       scheduler.f64[subtask.index * CONTROL_ROW_DOUBLES + ControlDouble.triggeredAtMs] = nowMs;
@@ -217,16 +254,32 @@ export class Checkpointing {
       Atomics.store(scheduler.i32, scheduler.word(subtask, ControlWord.triggered), id);
     }
     scheduler.dispatch();
+    try {
+      savepoint?.prepare();
+    } catch (error) {
+      this.#partFailed(id, error);
+    }
   }
 
-  #persist(part: Part, jobDirectory: string | null): Promise<PersistResult> {
+  #tokensOf(id: number): readonly number[] {
+    return this.#state.pending.find((pending) => pending.id === id)?.requests ?? [];
+  }
+
+  /** The job goes on after a stop that failed. */
+  #readOn(): void {
+    const { scheduler } = this.#attempt;
+    for (const subtask of scheduler.subtasks) Atomics.store(scheduler.i32, scheduler.word(subtask, ControlWord.stopAfter), 0);
+    scheduler.wakeSources();
+  }
+
+  #persist(part: Part, directory: string | null): Promise<PersistResult> {
     return this.#attempt.run<PersistResult>({
       op: 'persist',
       subtask: part.subtask.index,
       checkpointId: part.snapshot.checkpointId,
       after: part.after,
       full: part.snapshot.full,
-      directory: jobDirectory === null ? null : sharedDirectory(jobDirectory),
+      directory,
       states: part.subtask.states,
       committables: part.snapshot.committables.filter(({ node }) => needsPersisting(this.#graph, node)),
     });
@@ -235,223 +288,120 @@ export class Checkpointing {
   #partFailed(id: number, error: unknown): void {
     if (this.#stopped) return;
     this.#lastFailure = error;
+    // Whoever published in our place owns the job now: whatever is tolerated, we must stop.
+    if (error instanceof TidemarkError && error.code === 'ERR_CHECKPOINT_FENCED') this.#fatal(error);
     const reason = error instanceof Error ? error.message : String(error);
     this.#dispatch({ type: 'failed', id, reason, nowMs: performance.now() });
   }
 
   #abort(id: number, reason: string, expired: boolean, tokens: readonly number[]): void {
-    const pending = this.#pending.get(id);
-    this.#pending.delete(id);
-    for (const part of pending?.parts.values() ?? []) this.#keepCommittables(part);
-    const code = expired ? 'ERR_CHECKPOINT_TIMEOUT' : 'ERR_CHECKPOINT_ABORTED';
-    const error = new TidemarkError(code, `Checkpoint ${id} was aborted: ${reason}`, {
-      cause: expired ? undefined : this.#lastFailure,
-      facts: { checkpointId: id },
-    });
-    for (const token of tokens) this.#reject(token, error);
-    this.#events.failed(id, error);
-  }
-
-  #keepCommittables(part: Part): void {
-    if (part.kept) return;
-    part.kept = true;
-    for (const { node, values } of part.snapshot.committables)
-      for (const value of values) this.#uncommitted.push({ subtask: part.subtask.index, node, value });
-  }
-
-  async #publish(id: number): Promise<CheckpointSummary> {
     const pending = this.#pending.get(id) as PendingParts;
-    for (const part of pending.parts.values()) this.#keepCommittables(part);
-    const { jobDirectory } = this.#options;
+    this.#pending.delete(id);
+    for (const part of pending.parts.values()) this.#sinks.keep(part);
+    const code = expired ? 'ERR_CHECKPOINT_TIMEOUT' : 'ERR_CHECKPOINT_ABORTED';
+    const cause = expired ? undefined : this.#lastFailure;
+    const aborted = new TidemarkError(code, `Checkpoint ${id} was aborted: ${reason}`, { cause, facts: { checkpointId: id } });
+    const { savepoint, trigger } = pending;
+    const error = savepoint === null ? aborted : savepoint.failure(aborted);
+    if (savepoint !== null) this.#savepoints.abandon(savepoint);
+    if (trigger === 'stop') this.#readOn();
+    for (const token of tokens) this.#reject(token, error);
+    if (trigger !== 'savepoint') this.#events.failed(id, error);
+  }
+
+  #publish(id: number): void {
+    const pending = this.#pending.get(id) as PendingParts;
+    for (const part of pending.parts.values()) this.#sinks.keep(part);
     const manifest = this.#manifest(id, pending);
+    pending.pinned = [...tablesOf(manifest).keys()];
+    this.#write(manifest, pending).then(
+      (written) => this.#published(id, manifest, written),
+      (error: unknown) => this.#partFailed(id, error),
+    );
+  }
+
+  async #write(manifest: Manifest, pending: PendingParts): Promise<Written> {
+    const { savepoint, trigger } = pending;
+    const { jobDirectory } = this.#options;
+    const saved = savepoint === null ? null : await this.#savepoints.write(savepoint, manifest);
+    const savepointSummary = saved === null ? null : summaryOf('savepoint', saved.path, saved.sizes, manifest, pending);
+    if (trigger === 'savepoint' || (jobDirectory === null && saved !== null))
+      return { checkpoint: null, savepoint: savepointSummary };
     let path = '';
     if (jobDirectory !== null) {
-      const published = await this.#attempt.run<PublishResult>({
-        op: 'publish',
-        jobDirectory,
-        manifest: JSON.stringify(manifest),
-        linkIn: this.#linkIn,
-      });
-      path = published.path;
-      this.#linkIn = [];
+      const { linkIn } = this.#durable;
+      const task: PublishTask = { op: 'publish', jobDirectory, manifest: JSON.stringify(manifest), linkIn };
+      ({ path } = await this.#attempt.run<PublishResult>(task));
     }
-    const { sizes } = manifest;
-    return {
-      checkpointId: id,
-      path,
-      kind: 'checkpoint',
-      trigger: pending.trigger,
-      durationMs: performance.now() - pending.startedMs,
-      newBytes: sizes.newBytes,
-      referencedBytes: sizes.referencedBytes,
-      liveBytes: sizes.liveBytes,
-      files: sizes.files,
-      syncMs: Math.max(0, ...[...pending.parts.values()].map((part) => part.snapshot.syncMs)),
-    };
+    return { checkpoint: summaryOf('checkpoint', path, manifest.sizes, manifest, pending), savepoint: savepointSummary };
   }
 
-  #published(id: number, summary: CheckpointSummary): void {
+  #published(id: number, manifest: Manifest, written: Written): void {
     if (this.#stopped) return;
     const pending = this.#pending.get(id) as PendingParts;
     this.#pending.delete(id);
-    for (const part of pending.parts.values()) this.#tables[part.subtask.index] = this.#tablesWith(part);
-    this.#totals.set(id, this.#totalsWith(pending));
-    for (const table of this.#tables.flat()) this.#mergedInFlight.delete(table.hash);
-    this.#lastCompleted = id;
-    const oldest = Math.min(
-      id,
-      ...[...this.#pending.values()].flatMap((other) =>
-        [...other.parts.values()].map((part) => (part.after === -1 ? id : part.after)),
-      ),
-    );
-    for (const known of this.#totals.keys()) if (known < oldest) this.#totals.delete(known);
+    if (pending.savepoint !== null) this.#savepoints.completed(pending.savepoint);
+    if (written.savepoint !== null) this.#events.notice(`Savepoint completed: ${written.savepoint.path}`);
+    this.#durable.take(id, pending, this.#pending.values());
     const { scheduler } = this.#attempt;
+    // The state maps may drop older versions.
     for (const subtask of scheduler.subtasks) Atomics.store(scheduler.i32, scheduler.word(subtask, ControlWord.completed), id);
-    const tokens = this.#state.pending.find((candidate) => candidate.id === id)?.requests ?? [];
-    this.#commit(tokens, summary);
+    const answer = written.savepoint ?? (written.checkpoint as CheckpointSummary);
+    const tokens = this.#tokensOf(id);
+    if (pending.trigger === 'savepoint') for (const token of tokens) this.#answer(token, answer);
+    else this.#conclude(manifest, written.checkpoint, tokens, answer);
     this.#dispatch({ type: 'published', id, nowMs: performance.now() });
-    this.#events.completed(summary);
-    this.#retain(id);
-    this.#compact();
   }
 
-  /** Commits everything that is prepared, in order, and then answers the requests. */
-  #commit(tokens: readonly number[], summary: CheckpointSummary): void {
-    const due = [...this.#uncommitted];
-    this.#commits = this.#commits.then(async () => {
-      const left = due.filter((committable) => this.#uncommitted.includes(committable));
-      for (const node of new Set(left.map((committable) => committable.node))) {
-        const mine = left.filter((committable) => committable.node === node);
-        await this.#commitNode(
-          node,
-          mine.map((committable) => committable.value),
-        );
-        this.#uncommitted = this.#uncommitted.filter((committable) => !mine.includes(committable));
-      }
-      for (const token of tokens) {
-        this.#waiting.get(token)?.resolve(summary);
-        this.#waiting.delete(token);
-      }
-    });
-    this.#commits.catch((error: unknown) => this.#fatal(error));
+  #conclude(
+    manifest: Manifest,
+    checkpoint: CheckpointSummary | null,
+    tokens: readonly number[],
+    answer: CheckpointSummary,
+  ): void {
+    const committed = this.#sinks.commit();
+    committed.then(
+      () => tokens.forEach((token) => this.#answer(token, answer)),
+      (error: Error) => {
+        if (answer.kind === 'savepoint') for (const token of tokens) this.#reject(token, notCommitted(answer.path, error));
+        this.#fatal(error);
+      },
+    );
+    if (checkpoint === null) return;
+    this.#durable.published(manifest);
+    this.#parent = { jobId: manifest.jobId, checkpointId: checkpoint.checkpointId };
+    this.#events.completed(checkpoint);
+    this.#old?.add(checkpoint.checkpointId, committed);
+    this.#merger?.look();
   }
 
-  async #commitNode(nodeId: number, values: readonly JsonValue[]): Promise<void> {
-    const node = this.#graph.nodes[nodeId];
-    if (sinkOf(node)?.kind === 'collect') {
-      this.#events.collected(nodeId, values);
-      return;
-    }
-    await this.#attempt.run({ op: 'commit', node: nodeId, committables: values });
-  }
-
-  #retain(id: number): void {
-    const { jobDirectory, retained } = this.#options;
-    this.#retained.push(id);
-    if (jobDirectory === null || this.#retained.length <= retained) return;
-    this.#retained = this.#retained.slice(-retained);
-    const retain = [...this.#retained];
-    // After the commits: a committable of an older manifest may be needed until they are done.
-    this.#gc = Promise.allSettled([this.#gc, this.#commits]).then(async () => {
-      if (this.#stopped) return;
-      await this.#attempt.run({ op: 'gc', jobDirectory, retain, inFlight: this.#inFlight() });
-    });
-    this.#gc.catch((error: unknown) => {
-      if (!this.#stopped)
-        this.#events.notice(`Old checkpoints could not be deleted and will be tried again: ${encodeError(error).message}`);
-    });
+  #answer(token: number, summary: CheckpointSummary): void {
+    this.#waiting.get(token)?.resolve(summary);
+    this.#waiting.delete(token);
   }
 
   /** Tables that are written, or being written, and that no manifest names yet. */
   #inFlight(): string[] {
-    const parts = [...this.#pending.values()].flatMap((pending) => [...pending.parts.values()]);
+    const pending = [...this.#pending.values()];
+    const parts = pending.flatMap((one) => [...one.parts.values()]);
     return [
-      ...this.#mergedInFlight,
-      ...this.#tables.flat().map((table) => table.hash),
+      ...this.#durable.hashes(),
+      ...pending.flatMap((one) => one.pinned),
       ...parts.flatMap((part) => (part.persisted?.table ? [part.persisted.table.hash] : [])),
     ];
   }
 
-  /** Merges tables of subtasks that have too many, or too much that is shadowed, in the background. */
-  #compact(): void {
-    const { jobDirectory } = this.#options;
-    if (jobDirectory === null) return;
-    for (const subtask of this.#attempt.scheduler.subtasks) {
-      if (this.#merging.has(subtask.index)) continue;
-      const run = decideCompaction(this.#tables[subtask.index]);
-      if (run === null) continue;
-      const tables = this.#tables[subtask.index].slice(run.start, run.end);
-      this.#merging.add(subtask.index);
-      this.#attempt
-        .run<MergeResult>({
-          op: 'merge',
-          tables: tables.map((table) => ({ table, path: this.#tableFile(jobDirectory, table.hash) })),
-          directory: sharedDirectory(jobDirectory),
-          dropTombstones: run.end === this.#tables[subtask.index].length,
-          checkpointId: tables[0].createdBy,
-        })
-        .then(({ table }) => this.#merged(subtask.index, tables, table))
-        .catch((error: unknown) => {
-          this.#merging.delete(subtask.index);
-          if (!this.#stopped)
-            this.#events.notice(`Tables could not be merged and stay as they are: ${encodeError(error).message}`);
-        });
-    }
-  }
-
-  #tableFile(jobDirectory: string, hash: string): string {
-    const foreign = this.#linkIn.find(({ table }) => table.hash === hash);
-    return foreign?.path ?? `${sharedDirectory(jobDirectory)}/${hash}.sst`;
-  }
-
-  /** Puts the merged table in place of the run, which newer tables may have come before meanwhile. */
-  #merged(subtask: number, run: readonly TableRef[], merged: TableRef | null): void {
-    this.#merging.delete(subtask);
-    const tables = this.#tables[subtask];
-    const start = tables.indexOf(run[0]);
-    if (start < 0) return;
-    if (merged !== null) this.#mergedInFlight.add(merged.hash);
-    this.#tables[subtask] = [
-      ...tables.slice(0, start),
-      ...(merged === null ? [] : [merged]),
-      ...tables.slice(start + run.length),
-    ];
-  }
-
-  #tablesWith(part: Part): TableRef[] {
-    const persisted = part.persisted as PersistResult;
-    const own = persisted.table === null ? [] : [persisted.table];
-    return part.after === -1 ? own : [...own, ...this.#tables[part.subtask.index]];
-  }
-
-  #totalsWith(pending: PendingParts): Map<string, StateTotal> {
-    const totals = new Map<string, StateTotal>();
-    for (const { subtask, persisted, after } of pending.parts.values()) {
-      const { states } = persisted as PersistResult;
-      const base = after === -1 ? undefined : this.#totals.get(after);
-      for (const state of states) {
-        const key = `${subtask.index}/${state.uid}/${state.name}`;
-        const before = base?.get(key);
-        const digest = StateDigest.fromHex(state.digestChange);
-        if (before !== undefined) digest.plus(before.digest);
-        totals.set(key, { digest, entries: (before?.entries ?? 0) + state.entriesChange });
-      }
-    }
-    return totals;
-  }
-
   #manifest(id: number, pending: PendingParts): Manifest {
-    const { completed } = this.#state;
     return assembleManifest({
       checkpointId: id,
       attempt: this.#attempt,
       pending,
       options: this.#options,
-      parent: completed > 0 ? { jobId: this.#attempt.options.jobId, checkpointId: this.#lastCompleted } : this.#options.parent,
-      totals: this.#totalsWith(pending),
-      uncommitted: this.#uncommitted,
-      newTables: this.#mergedInFlight,
-      tablesOf: (part) => this.#tablesWith(part),
+      parent: this.#parent,
+      totals: this.#durable.totalsWith(pending),
+      uncommitted: this.#sinks.uncommitted,
+      newTables: this.#durable.unpublished,
+      tablesOf: (part) => this.#durable.tablesWith(part),
     });
   }
 
@@ -463,29 +413,12 @@ export class Checkpointing {
   #fatal(error: unknown): void {
     if (!this.#stopped) this.#events.fatal(error instanceof Error ? error : new Error(String(error)));
   }
-
-  /** The totals of a restored checkpoint are those of all its subtasks: they are booked on the first subtask of the stage. */
-  #restoredTotals(states: ReadonlyMap<string, KeyedStateInfo>): Map<string, StateTotal> {
-    const { plan, graph } = this.#attempt.options;
-    const totals = new Map<string, StateTotal>();
-    for (const stage of plan.stages) {
-      for (const node of stage.nodes) {
-        const { uid } = graph.nodes[node];
-        for (const [key, info] of states) {
-          if (!key.startsWith(`${uid}/`)) continue;
-          totals.set(`${stage.firstSubtask}/${uid}/${info.name}`, {
-            digest: StateDigest.fromHex(info.digest),
-            entries: info.entries,
-          });
-        }
-      }
-    }
-    return totals;
-  }
 }
 
-/** Has a sink anything to make durable? Collected records would only travel to the background and back. */
-function needsPersisting(graph: JobGraph, node: number): boolean {
-  const kind = sinkOf(graph.nodes[node])?.kind;
-  return kind === 'files' || kind === 'custom';
+function notCommitted(savepoint: string, cause: Error): TidemarkError {
+  return new TidemarkError(
+    'ERR_SAVEPOINT_FAILED',
+    `The job was not stopped: the savepoint ${savepoint} is complete, but its sinks could not commit: ${cause.message} Whoever restores from it commits again.`,
+    { cause, facts: { path: savepoint } },
+  );
 }

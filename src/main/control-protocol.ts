@@ -11,7 +11,12 @@ export const MAX_LINE_BYTES = 1024 * 1024;
 export type ControlRequest =
   | { readonly method: 'status' }
   | { readonly method: 'cancel' }
-  | { readonly method: 'stop'; readonly savepointDirectory?: string; readonly drain?: boolean }
+  | {
+      readonly method: 'stop';
+      readonly savepointDirectory?: string;
+      readonly savepointFormat?: 'canonical' | 'native';
+      readonly drain?: boolean;
+    }
   | { readonly method: 'checkpoint' }
   | { readonly method: 'savepoint'; readonly directory?: string; readonly format?: 'canonical' | 'native' };
 
@@ -41,16 +46,17 @@ export function parseRequest(line: string): ControlRequest | string {
   if (typeof value !== 'object' || value === null) return 'the request is not an object';
   const request = value as Record<string, unknown>;
   const isOptional = (field: string, type: string): boolean => request[field] === undefined || typeof request[field] === type;
+  const isFormat = (field: string): boolean => ['canonical', 'native', undefined].includes(request[field] as never);
   switch (request['method']) {
     case 'status':
     case 'cancel':
     case 'checkpoint':
       return { method: request['method'] };
     case 'stop':
-      if (!isOptional('savepointDirectory', 'string') || !isOptional('drain', 'boolean')) break;
+      if (!isOptional('savepointDirectory', 'string') || !isFormat('savepointFormat') || !isOptional('drain', 'boolean')) break;
       return value as ControlRequest;
     case 'savepoint':
-      if (!isOptional('directory', 'string') || !['canonical', 'native', undefined].includes(request['format'] as never)) break;
+      if (!isOptional('directory', 'string') || !isFormat('format')) break;
       return value as ControlRequest;
     default:
       return `there is no method ${JSON.stringify(request['method'])}`;

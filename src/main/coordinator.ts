@@ -6,13 +6,27 @@
  *            trigger                all synced           all persisted            published
  *   (none) -----------> COLLECTING --------- ... ------> PUBLISHING ------------> complete
  *                           |                                |
- *                           +---- failed, expired -----------+----> aborted (its changes go into the next)
+ *                           +---- failed, expired (1) -------+----> aborted (its changes go into the next)
  * ```
+ *
+ * (1) Only what is collected expires: a publication that has begun cannot be taken back, so its outcome is waited for.
+ *
+ * What may start, as in Flink:
+ *
+ * | trigger               | goes before         | at the limit of pending ones        | a failure counts towards the job's    |
+ * |-----------------------|---------------------|-------------------------------------|---------------------------------------|
+ * | savepoint, stop       | everything          | starts, one of these three at a time | no: whoever asked is told, the job goes on |
+ * | final                 | manual              | starts, one of these three at a time | yes                                   |
+ * | manual                | periodic            | waits                               | yes                                   |
+ * | periodic              |                     | waits, and missed ones are dropped  | yes                                   |
+ *
+ * Nothing starts while more than `maxConcurrent` old checkpoints wait for their deletion: a disk that is slower at
+ * deleting than we are at writing would fill up.
  *
  * Invariants:
  * - Checkpoint ids only grow, and every id is triggered: barrier n ends epoch n in every subtask.
  * - A checkpoint is published after every subtask's part is durable, and in the order of ids.
- * - At most `maxConcurrent` checkpoints are pending; with a minimum pause at most one.
+ * - At most `maxConcurrent` checkpoints are pending, with a minimum pause at most one; and one that is forced besides.
  * - Every request is answered exactly once: with its checkpoint, or with a reason.
  */
 import { assert } from '../format/assert.ts';
@@ -29,6 +43,11 @@ export interface CoordinatorOptions {
   readonly tolerableFailures: number;
   readonly subtasks: number;
 }
+
+/** They start also at the limit of pending checkpoints. */
+const FORCED: ReadonlySet<Trigger> = new Set(['savepoint', 'stop', 'final']);
+/** Their failure is no failure of the job: whoever asked is told. */
+const ANSWERED_ONLY: ReadonlySet<Trigger> = new Set(['savepoint', 'stop']);
 
 /** Surplus requests fail: nobody waits for a thousand checkpoints. */
 const MAX_QUEUED_REQUESTS = 1000;
@@ -58,8 +77,10 @@ export interface CoordinatorState {
   readonly consecutiveFailures: number;
   readonly completed: number;
   readonly failed: number;
-  /** No periodic checkpoints any more: the job is stopping or has finished. */
+  /** No periodic checkpoints: the job is stopping, draining or has finished. */
   readonly closing: boolean;
+  /** Old checkpoints that are not deleted yet. */
+  readonly waitingForDeletion: number;
 }
 
 export type CoordinatorEvent =
@@ -70,7 +91,10 @@ export type CoordinatorEvent =
   /** A subtask's part is durable. */
   | { readonly type: 'persisted'; readonly id: number; readonly nowMs: number }
   | { readonly type: 'published'; readonly id: number; readonly nowMs: number }
-  | { readonly type: 'failed'; readonly id: number; readonly reason: string; readonly nowMs: number };
+  | { readonly type: 'failed'; readonly id: number; readonly reason: string; readonly nowMs: number }
+  /** No periodic checkpoints from now on: the job drains. */
+  | { readonly type: 'close' }
+  | { readonly type: 'deletion'; readonly waiting: number; readonly nowMs: number };
 
 export type CoordinatorEffect =
   | { readonly type: 'trigger'; readonly id: number; readonly trigger: Trigger; readonly atMs: number }
@@ -104,6 +128,7 @@ export function initialCoordinator(options: CoordinatorOptions, firstId: number,
     completed: 0,
     failed: 0,
     closing: false,
+    waitingForDeletion: 0,
   };
 }
 
@@ -139,7 +164,15 @@ export function stepCoordinator(options: CoordinatorOptions, state: CoordinatorS
       return complete(options, state, event.id, event.nowMs);
     case 'failed':
       return fail(options, state, event.id, event.reason, event.nowMs);
+    case 'close':
+      return { state: { ...state, closing: true, dueAtMs: Infinity }, effects: [] };
+    case 'deletion':
+      return triggerDue(options, { ...state, waitingForDeletion: event.waiting }, [], event.nowMs);
   }
+}
+
+function reopen(options: CoordinatorOptions, state: CoordinatorState, nowMs: number): CoordinatorState {
+  return { ...state, closing: false, dueAtMs: options.intervalMs === null ? Infinity : nowMs + options.intervalMs };
 }
 
 /** Savepoints and the last checkpoint of a stopping job before what people ask for, before the periodic ones. */
@@ -183,7 +216,7 @@ function complete(options: CoordinatorOptions, state: CoordinatorState, id: numb
 }
 
 function fail(options: CoordinatorOptions, state: CoordinatorState, id: number, reason: string, nowMs: number): CoordinatorStep {
-  const [after, effects] = abort(options, state, id, reason, false);
+  const [after, effects] = abort(options, state, id, reason, false, nowMs);
   const published = publishNext(after);
   return triggerDue(options, published.state, [...effects, ...published.effects], nowMs);
 }
@@ -194,44 +227,47 @@ function abort(
   id: number,
   reason: string,
   expired: boolean,
+  nowMs: number,
 ): [CoordinatorState, CoordinatorEffect[]] {
   const aborted = state.pending.find((pending) => pending.id === id);
   if (aborted === undefined) return [state, []];
-  const failures = state.consecutiveFailures + 1;
   const effects: CoordinatorEffect[] = [{ type: 'abort', id, reason, expired, tokens: aborted.requests }];
+  const pending = state.pending.filter((other) => other.id !== id);
+  if (ANSWERED_ONLY.has(aborted.trigger)) {
+    const open = aborted.trigger === 'stop' ? reopen(options, state, nowMs) : state;
+    return [{ ...open, pending }, effects];
+  }
+  const failures = state.consecutiveFailures + 1;
   if (failures > options.tolerableFailures) {
     effects.push({
       type: 'failJob',
       reason: `checkpoint ${id} failed (${reason}); ${failures} in a row, ${options.tolerableFailures} are tolerated`,
     });
   }
-  return [
-    {
-      ...state,
-      pending: state.pending.filter((pending) => pending.id !== id),
-      consecutiveFailures: failures,
-      failed: state.failed + 1,
-    },
-    effects,
-  ];
+  return [{ ...state, pending, consecutiveFailures: failures, failed: state.failed + 1 }, effects];
 }
 
 function expire(options: CoordinatorOptions, state: CoordinatorState, nowMs: number): [CoordinatorState, CoordinatorEffect[]] {
   let current = state;
   const effects: CoordinatorEffect[] = [];
   for (const pending of state.pending) {
-    if (nowMs < pending.triggeredAtMs + options.timeoutMs) continue;
+    if (!mayExpire(pending) || nowMs < pending.triggeredAtMs + options.timeoutMs) continue;
     const [next, more] = abort(
       options,
       current,
       pending.id,
       `not complete after ${options.timeoutMs} ms: ${pending.unsynced} of ${options.subtasks} subtasks have not passed the barrier, ${pending.unpersisted} are not durable`,
       true,
+      nowMs,
     );
     current = next;
     effects.push(...more);
   }
   return [current, effects];
+}
+
+function mayExpire(pending: PendingCheckpoint): boolean {
+  return pending.phase === 'collecting';
 }
 
 /** Starts what may start now, and says when to look again. */
@@ -244,10 +280,10 @@ function triggerDue(
   let current = state;
   const effects = [...before];
   const limit = options.minPauseMs > 0 ? 1 : options.maxConcurrent;
-  while (current.pending.length < limit && current.queue.length > 0) {
+  while (current.queue.length > 0 && mayStart(options, current, limit, current.queue[0].trigger)) {
     const [request, ...queue] = current.queue;
-    // One checkpoint answers every request of the same kind that waits.
-    const same = queue.filter((other) => other.trigger === request.trigger && request.trigger !== 'savepoint');
+    // One checkpoint answers every request of the same kind that waits. A savepoint has a place of its own to go to.
+    const same = queue.filter((other) => other.trigger === request.trigger && !ANSWERED_ONLY.has(request.trigger));
     current = start(
       { ...current, queue: queue.filter((other) => !same.includes(other)) },
       request.trigger,
@@ -262,8 +298,8 @@ function triggerDue(
     !current.closing &&
     options.intervalMs !== null &&
     nowMs >= periodicAtMs &&
-    current.pending.length < limit &&
-    current.queue.length === 0
+    current.queue.length === 0 &&
+    mayStart(options, current, limit, 'periodic')
   ) {
     current = start(
       { ...current, dueAtMs: nextDue(current.dueAtMs, options.intervalMs, nowMs) },
@@ -277,6 +313,12 @@ function triggerDue(
   const wakeAtMs = nextWake(options, current, limit);
   if (wakeAtMs !== Infinity) effects.push({ type: 'wake', atMs: wakeAtMs });
   return { state: current, effects };
+}
+
+function mayStart(options: CoordinatorOptions, state: CoordinatorState, limit: number, trigger: Trigger): boolean {
+  if (state.waitingForDeletion > options.maxConcurrent) return false;
+  if (state.pending.length < limit) return true;
+  return FORCED.has(trigger) && !state.pending.some((pending) => FORCED.has(pending.trigger));
 }
 
 function start(
@@ -308,8 +350,8 @@ function nextDue(dueAtMs: number, intervalMs: number, nowMs: number): number {
 
 function nextWake(options: CoordinatorOptions, state: CoordinatorState, limit: number): number {
   let wake = Infinity;
-  for (const pending of state.pending) wake = Math.min(wake, pending.triggeredAtMs + options.timeoutMs);
-  const mayTrigger = !state.closing && options.intervalMs !== null && state.pending.length < limit;
+  for (const pending of state.pending) if (mayExpire(pending)) wake = Math.min(wake, pending.triggeredAtMs + options.timeoutMs);
+  const mayTrigger = !state.closing && options.intervalMs !== null && mayStart(options, state, limit, 'periodic');
   if (mayTrigger) wake = Math.min(wake, Math.max(state.dueAtMs, state.lastCompletedAtMs + options.minPauseMs));
   return wake;
 }

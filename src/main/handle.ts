@@ -138,8 +138,16 @@ export interface JobEvents {
   notice: [string];
 }
 
+export interface SavepointOptions {
+  /** `canonical` (default): the same bytes for the same state; `native`: the tables as they are, which is quicker. */
+  readonly format?: 'canonical' | 'native';
+}
+
 export interface StopOptions {
+  /** End with a savepoint in this directory. Default: execution.checkpointing.savepoint-dir; without it, with a checkpoint. */
   readonly savepointDirectory?: string;
+  readonly savepointFormat?: 'canonical' | 'native';
+  /** End the input first, so that all results of the end are emitted. The job is not to be resumed from what this leaves. */
   readonly drain?: boolean;
   /** Keep the last checkpoint whatever the retention policy says: for a stop by SIGINT or SIGTERM, which is to be resumed. */
   readonly retain?: boolean;
@@ -154,8 +162,15 @@ export interface JobHandle extends AsyncDisposable, Pick<EventEmitter<JobEvents>
   progress(): JobProgress;
   /** Triggers a checkpoint and waits until it is complete. */
   checkpoint(): Promise<CheckpointSummary>;
-  savepoint(directory?: string, options?: { readonly format?: 'canonical' | 'native' }): Promise<CheckpointSummary>;
-  /** Stops the sources, takes a last checkpoint (or a savepoint, when a directory is given), commits, ends. */
+  /**
+   * Writes a savepoint into a new directory below `directory` (default: execution.checkpointing.savepoint-dir). The job goes on,
+   * also when that fails, and no sink commits because of it.
+   */
+  savepoint(directory?: string, options?: SavepointOptions): Promise<CheckpointSummary>;
+  /**
+   * Stops the sources, takes a last checkpoint (or a savepoint), commits, ends. Null when neither is configured. When it rejects
+   * the job goes on: with the next record or, after `drain`, from its last checkpoint as after a failure.
+   */
   stop(options?: StopOptions): Promise<CheckpointSummary | null>;
   /** Ends now, without a last checkpoint; what happens to retained ones is the retention policy's. */
   cancel(): Promise<void>;

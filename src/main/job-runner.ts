@@ -27,12 +27,14 @@ import type {
   JobProgress,
   JobResult,
   JobState,
+  SavepointOptions,
   StartOptions,
   StopOptions,
 } from './handle.ts';
 import { planJob } from './plan.ts';
 import { ProgressMeter } from './progress-meter.ts';
 import { planRestore, recordedMaxParallelism, type RestorePlan } from './restore-plan.ts';
+import { requestSavepoint, type SavepointRequest } from './savepoint-request.ts';
 import { NO_FAILURES, nextAttempt, type RestartHistory } from './restart-strategy.ts';
 
 /**
@@ -86,6 +88,11 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
   readonly #delivered = new Set<string>();
   #end: ((ending: Ending) => void) | null = null;
   #stopping = false;
+  #stop: Promise<CheckpointSummary | null> | null = null;
+  #drained: { resolve(): void; reject(error: Error): void } | null = null;
+  /** Every subtask of the attempt has finished; and the last checkpoint after that is complete. */
+  #allProcessed = false;
+  #finished = false;
   #keepLast = false;
   #cancelled = false;
   #wakeDelay: (() => void) | null = null;
@@ -144,23 +151,78 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
     return this.#request('manual');
   }
 
-  async savepoint(directory?: string): Promise<CheckpointSummary> {
-    return this.#store.savepoint(await this.#request('savepoint'), directory ?? this.#config.checkpointing.savepointDirectory);
+  async savepoint(directory?: string, options: SavepointOptions = {}): Promise<CheckpointSummary> {
+    return this.#request('savepoint', this.#savepointRequest(directory, options.format));
   }
 
   async stop(options: StopOptions = {}): Promise<CheckpointSummary | null> {
     // A job that is still starting, or waits to be restarted, has nothing to take a checkpoint of until it runs.
     while (this.#checkpointing === null && !this.#isOver()) await Promise.race([once(this, 'state'), this.done.catch(() => {})]);
     if (this.#isOver()) return null;
+    const savepoint = this.#savepointOfStop(options);
+    if (this.#stop !== null) {
+      if (savepoint !== null) throw new TidemarkError('ERR_SAVEPOINT_FAILED', `Job '${this.jobName}' is being stopped already.`);
+      return this.#stop;
+    }
+    this.#stop = this.#performStop(options, savepoint);
+    try {
+      return await this.#stop;
+    } finally {
+      this.#stop = null;
+    }
+  }
+
+  /** Only a stop that succeeded ends the job; otherwise it goes on, or, once its input was ended, restarts. */
+  async #performStop(options: StopOptions, savepoint: SavepointRequest | null): Promise<CheckpointSummary | null> {
     this.#stopping = true;
     this.#keepLast = options.retain === true;
     this.#setState('stopping');
-    const last = await this.#request('stop');
-    const summary =
-      options.savepointDirectory === undefined ? last : await this.#store.savepoint(last, options.savepointDirectory);
+    let summary: CheckpointSummary;
+    try {
+      if (options.drain === true) await this.#drain();
+      summary = await this.#request('stop', savepoint);
+    } catch (error) {
+      // It came to its own end first: as well, unless a savepoint was wanted.
+      if (this.#finished && savepoint === null) return null;
+      this.#goOn(error as Error, options);
+      throw error;
+    }
     this.#end?.({ kind: 'stopped' });
     await this.done.catch(() => {});
-    return this.#store.hasDirectory ? summary : null;
+    return this.#store.hasDirectory || savepoint !== null ? summary : null;
+  }
+
+  /** Resolves when every record that was read has been processed and all results of the end are emitted. */
+  #drain(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#drained = { resolve, reject };
+      if (this.#allProcessed) resolve();
+      else this.#checkpointing?.drain();
+    });
+  }
+
+  #goOn(error: Error, { drain, retain }: StopOptions): void {
+    this.#drained = null;
+    // Whoever sent a signal wants the end: an attempt that failed meanwhile is not followed by another.
+    if (this.#checkpointing === null && retain === true) return;
+    this.#stopping = false;
+    this.#keepLast = false;
+    if (this.#checkpointing === null) return;
+    // The end of the input cannot be taken back; what it emitted is not committed, and the next attempt does not know of it.
+    if (drain === true) this.#end?.({ kind: 'failed', error });
+    else if (this.#allProcessed) this.#finish();
+    else this.#setState('running');
+  }
+
+  #savepointOfStop({ savepointDirectory, savepointFormat, retain }: StopOptions): SavepointRequest | null {
+    // A signal must end the job whatever state the default directory is in.
+    const wanted =
+      savepointDirectory !== undefined || (retain !== true && this.#config.checkpointing.savepointDirectory !== null);
+    return wanted ? this.#savepointRequest(savepointDirectory, savepointFormat) : null;
+  }
+
+  #savepointRequest(directory: string | undefined, format: SavepointOptions['format']): SavepointRequest {
+    return requestSavepoint(directory ?? this.#config.checkpointing.savepointDirectory, format);
   }
 
   async cancel(): Promise<void> {
@@ -178,7 +240,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
     return this.#state === 'finished' || this.#state === 'stopped' || this.#state === 'cancelled' || this.#state === 'failed';
   }
 
-  #request(trigger: Trigger): Promise<CheckpointSummary> {
+  #request(trigger: Trigger, savepoint: SavepointRequest | null = null): Promise<CheckpointSummary> {
     if (this.#checkpointing === null)
       return Promise.reject(
         new TidemarkError(
@@ -186,7 +248,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
           `Job '${this.jobName}' is ${this.#state}: there is nothing to take a checkpoint of. Try again when it runs.`,
         ),
       );
-    return this.#checkpointing.request(trigger);
+    return this.#checkpointing.request(trigger, savepoint);
   }
 
   async #run(): Promise<JobResult> {
@@ -199,7 +261,8 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
       ending = { kind: 'failed', error: error as Error };
     }
     try {
-      await this.#store.close(ending.kind, this.#keepLast);
+      if (ending.kind === 'failed' && isFenced(ending.error)) await this.#store.abandon();
+      else await this.#store.close(ending.kind, this.#keepLast);
     } catch (error) {
       if (ending.kind !== 'failed') ending = { kind: 'failed', error: error as Error };
     }
@@ -256,6 +319,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
 
   async #runAttempt(): Promise<Ending> {
     this.#attempts++;
+    this.#allProcessed = false;
     let end: (ending: Ending) => void = () => {};
     const ended = new Promise<Ending>((resolve) => {
       end = resolve;
@@ -297,7 +361,9 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
       this.#meter.sample(attempt);
       this.#checkpointing = null;
       await checkpointing?.stop();
+      this.#drained?.reject(new TidemarkError('ERR_CHECKPOINT_ABORTED', 'The job failed while it was being drained.'));
       await attempt?.destroy();
+      checkpointing?.discardUnfinished();
       this.#attempt = null;
     }
   }
@@ -334,7 +400,8 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
           batchBudgetMs: config.runtime.channelTimeMs,
           stateLimitBytes: config.stateMemoryLimitBytes ?? defaultStateLimitBytes(),
           compression: config.checkpointing.compression === 'none' ? 'none' : 'auto',
-          incremental: config.checkpointing.incremental,
+          // Without a directory no table is written but for savepoints, so there is none that a delta could be taken to.
+          incremental: config.checkpointing.incremental && this.#store.hasDirectory,
         },
         turnBudgetMs: config.runtime.turnBudgetMs,
         taskTimeoutMs: config.taskTimeoutMs ?? Infinity,
@@ -351,7 +418,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
           checkpointing()?.synced(subtask, snapshot);
         },
         failed: fail,
-        finished: () => this.#allFinished(),
+        finished: () => this.#onAllProcessed(),
         printed: (text) => process.stdout.write(text),
       },
     );
@@ -400,12 +467,20 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
     );
   }
 
+  #onAllProcessed(): void {
+    this.#allProcessed = true;
+    // A stop that is under way takes the last checkpoint itself.
+    if (this.#stopping) this.#drained?.resolve();
+    else this.#finish();
+  }
+
   /** All records are processed: a last checkpoint makes the output of the end visible, then the job has finished. */
-  #allFinished(): void {
-    const checkpointing = this.#checkpointing;
-    if (checkpointing === null || this.#stopping) return;
-    checkpointing.request('final').then(
-      () => this.#end?.({ kind: 'finished' }),
+  #finish(): void {
+    this.#checkpointing?.request('final').then(
+      () => {
+        this.#finished = true;
+        this.#end?.({ kind: 'finished' });
+      },
       (error: unknown) => this.#end?.({ kind: 'failed', error: error as Error }),
     );
   }
@@ -445,6 +520,11 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
     this.#state = state;
     this.emit('state', state);
   }
+}
+
+/** Has another process taken the job over? What is in its directory is not ours to delete then. */
+function isFenced(error: Error): boolean {
+  return error instanceof TidemarkError && error.code === 'ERR_CHECKPOINT_FENCED';
 }
 
 /** A new job id: 32 hex characters. */

@@ -6,9 +6,12 @@ import type { KeyedStateInfo, Manifest, OperatorInfo, StageInfo, SubtaskInfo, Ta
 import { TIDEMARK_VERSION } from '../format/version.ts';
 import type { PersistResult, StagePlan, SyncSnapshot } from '../worker/protocol.ts';
 import type { Attempt } from './attempt.ts';
-import type { CheckpointingOptions } from './checkpointing.ts';
+import type { CheckpointingOptions } from './checkpointing-options.ts';
 import type { Trigger } from './coordinator.ts';
+import type { CheckpointSummary } from './handle.ts';
+import type { UnfinishedSavepoint } from './savepoints.ts';
 import type { ScheduledSubtask } from './scheduler.ts';
+import type { StateTotals } from './state-totals.ts';
 
 export interface Part {
   readonly subtask: ScheduledSubtask;
@@ -20,17 +23,16 @@ export interface Part {
   kept: boolean;
 }
 
-/** Digest and number of entries of one state in one subtask at a completed checkpoint. */
-export interface StateTotal {
-  readonly digest: StateDigest;
-  readonly entries: number;
-}
-
 export interface PendingParts {
   readonly trigger: Trigger;
+  /** The savepoint that the barrier is to become, if any. */
+  readonly savepoint: UnfinishedSavepoint | null;
   readonly triggeredAt: Date;
   readonly startedMs: number;
+  /** By index of the subtask. */
   readonly parts: Map<number, Part>;
+  /** Hashes of the tables that are being published: they must stay until that has ended. */
+  pinned: readonly string[];
 }
 
 export interface Committable {
@@ -48,9 +50,9 @@ export interface ManifestFacts {
   readonly options: CheckpointingOptions;
   readonly parent: Manifest['parent'];
   /** By `subtask/uid/state`. */
-  readonly totals: ReadonlyMap<string, StateTotal>;
+  readonly totals: StateTotals;
   readonly uncommitted: readonly Committable[];
-  /** Tables that were merged since the last manifest: new in this one, like those of the parts. */
+  /** Tables that no manifest names yet: new in this one, like those of the parts. */
   readonly newTables: ReadonlySet<string>;
   /** Tables that hold the state of a part's subtask, newest first. */
   tablesOf(part: Part): readonly TableRef[];
@@ -174,4 +176,26 @@ function countersOf({ options }: ManifestFacts, parts: readonly Part[]): Record<
     malformed += snapshot.malformed;
   }
   return { records, malformed };
+}
+
+/** What the handle and the command line tell of a checkpoint or savepoint. */
+export function summaryOf(
+  kind: CheckpointSummary['kind'],
+  path: string,
+  sizes: Manifest['sizes'],
+  { checkpointId }: Manifest,
+  pending: PendingParts,
+): CheckpointSummary {
+  return {
+    checkpointId,
+    path,
+    kind,
+    trigger: pending.trigger,
+    durationMs: performance.now() - pending.startedMs,
+    newBytes: sizes.newBytes,
+    referencedBytes: sizes.referencedBytes,
+    liveBytes: sizes.liveBytes,
+    files: sizes.files,
+    syncMs: Math.max(0, ...[...pending.parts.values()].map((part) => part.snapshot.syncMs)),
+  };
 }

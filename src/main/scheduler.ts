@@ -55,6 +55,8 @@ export interface ScheduledSubtask {
   states: readonly OpenState[];
   oversize: OversizeRow[];
   leased: boolean;
+  /** A source must look again at what it waits for: `wakeSources`. */
+  woken: boolean;
 }
 
 export interface SchedulerEvents {
@@ -133,6 +135,12 @@ export class Scheduler {
     if (this.#workers.every((worker) => worker.running === null)) this.#reportFinished();
   }
 
+  /** Sources that wait for a time of their own get a turn: a word that says what they are to do has changed. */
+  wakeSources(): void {
+    for (const subtask of this.subtasks) if (subtask.source) subtask.woken = true;
+    this.dispatch();
+  }
+
   word(subtask: ScheduledSubtask, word: number): number {
     return subtask.index * CONTROL_ROW_WORDS + word;
   }
@@ -197,7 +205,8 @@ export class Scheduler {
     if (pending) return 0;
     if (subtask.source) {
       if (triggered) return PRIORITY_BACKLOG;
-      if ((flags & SubtaskFlag.waiting) !== 0 && this.double(subtask, ControlDouble.wakeAtMs) > nowMs) return 0;
+      const waiting = (flags & SubtaskFlag.waiting) !== 0 && !subtask.woken;
+      if (waiting && this.double(subtask, ControlDouble.wakeAtMs) > nowMs) return 0;
       return subtask.outputs.every(hasRoom) ? PRIORITY_SOURCE : 0;
     }
     if ((flags & SubtaskFlag.ending) !== 0)
@@ -225,6 +234,7 @@ export class Scheduler {
   #runTurn(worker: WorkerSlot, subtask: ScheduledSubtask): void {
     assert(!subtask.leased && worker.running === null, 'one turn at a time for a subtask and a worker');
     subtask.leased = true;
+    subtask.woken = false;
     worker.running = subtask;
     worker.since = performance.now();
     const oversize = subtask.oversize.length === 0 ? null : subtask.oversize;
@@ -345,6 +355,7 @@ export class Scheduler {
       states: [],
       oversize: [],
       leased: false,
+      woken: false,
     };
     this.#workers[worker].subtasks.push(subtask);
     return subtask;

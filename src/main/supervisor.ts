@@ -128,9 +128,15 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (this.#timer !== null) return this.#callWhileWaiting(call);
     return new Promise((done, fail) => {
       const id = this.#nextCall++;
-      this.#calls.set(id, { done, fail });
+      this.#calls.set(id, { done, fail: (error) => this.#callFailed(call, error, fail) });
       this.#send({ kind: 'call', id, call });
     });
+  }
+
+  /** A job that could not be stopped goes on, and is to survive its next crash. */
+  #callFailed(call: RuntimeCall, error: Error, fail: (error: Error) => void): void {
+    if (call.method === 'stop' && this.#process !== null) this.#ending = false;
+    fail(error);
   }
 
   /** Ends at once, without a checkpoint. Nothing is deleted: the job can be resumed as after a crash. */

@@ -76,7 +76,12 @@ export function temporaryFileName(): string {
 }
 
 export function publicationName(finalName: string): string {
-  return `${DIRECTORY_IN_PUBLICATION}${finalName}-${random()}`;
+  return publicationPrefix(finalName) + random();
+}
+
+/** How the names of unfinished publications under a final name begin. */
+export function publicationPrefix(finalName: string): string {
+  return `${DIRECTORY_IN_PUBLICATION}${finalName}-`;
 }
 
 export function deletionName(name: string): string {

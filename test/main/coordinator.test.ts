@@ -113,14 +113,18 @@ describe('checkpoint coordinator', () => {
     ]);
   });
 
-  test('a savepoint goes before what was asked for earlier', () => {
+  test('a savepoint goes before what was asked for earlier, and does not wait for a place', () => {
     const { effects } = run({ ...OPTIONS, intervalMs: null }, [
       { type: 'request', trigger: 'manual', token: 1, nowMs: 0 },
       { type: 'request', trigger: 'manual', token: 2, nowMs: 0 },
       { type: 'request', trigger: 'savepoint', token: 3, nowMs: 0 },
-      { type: 'failed', id: 1, reason: 'disk', nowMs: 5 },
+      { type: 'request', trigger: 'savepoint', token: 4, nowMs: 0 },
+      { type: 'failed', id: 2, reason: 'disk', nowMs: 5 },
     ]);
-    expect(effects[3]).toContainEqual({ type: 'trigger', id: 2, trigger: 'savepoint', atMs: 5 });
+    expect(effects[2]).toEqual([{ type: 'trigger', id: 2, trigger: 'savepoint', atMs: 0 }]);
+    // One forced checkpoint at a time.
+    expect(effects[3]).toEqual([]);
+    expect(effects[4]).toContainEqual({ type: 'trigger', id: 3, trigger: 'savepoint', atMs: 5 });
   });
 
   test('after a stop was asked for there are no periodic checkpoints', () => {
@@ -213,7 +217,9 @@ describe('checkpoint coordinator', () => {
           }
           const step = stepCoordinator(options, state, timed.type === 'request' ? { ...timed, token: ++token } : timed);
           state = step.state;
-          expect(state.pending.length).toBeLessThanOrEqual(maxConcurrent);
+          const forced = state.pending.filter((pending) => pending.trigger === 'savepoint').length;
+          expect(state.pending.length).toBeLessThanOrEqual(maxConcurrent + 1);
+          if (state.pending.length > maxConcurrent) expect(forced).toBe(1);
           for (const effect of step.effects) {
             if (effect.type === 'trigger') triggered.push(effect.id);
             if (effect.type === 'complete') completed.push(effect.id);

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decideCompaction } from '../../src/snapshot/compaction.ts';
-import { writeCanonical } from '../../src/snapshot/canonical.ts';
-import { ALL_HASHES } from '../../src/snapshot/hash-range.ts';
+import { type CanonicalPart, writeCanonical } from '../../src/snapshot/canonical.ts';
+import { ALL_HASHES, type HashRange } from '../../src/snapshot/hash-range.ts';
 import { liveEntries, mergeTables } from '../../src/snapshot/merge.ts';
 import { TableWriter } from '../../src/format/sorted-table/writer.ts';
 import type { TableReader } from '../../src/format/sorted-table/reader.ts';
@@ -80,13 +80,10 @@ describe('merge', () => {
   test('the canonical content does not depend on how the state is spread over subtasks and tables', () => {
     fc.assert(
       fc.property(fc.array(table, { minLength: 1, maxLength: 4 }), (tables) => {
-        const whole = canonical([{ tables: tables.map(open), range: ALL_HASHES }]);
-        const halves = [
-          { first: 6, last: 0xffffffff },
-          { first: 0, last: 5 },
-        ].map((range) => ({ range, tables: tables.map(open) }));
-        const compacted = canonical([{ tables: [merge(tables.map(open), true)], range: ALL_HASHES }]);
-        expect(canonical(halves).equals(whole)).toBe(true);
+        const whole = canonical(part(tables.map(open), ALL_HASHES));
+        const halves = [part(tables.map(open), { first: 6, last: 0xffffffff }), part(tables.map(open), { first: 0, last: 5 })];
+        const compacted = canonical(part([merge(tables.map(open), true)], ALL_HASHES));
+        expect(canonical(...halves).equals(whole)).toBe(true);
         expect(compacted.equals(whole)).toBe(true);
       }),
     );
@@ -154,8 +151,12 @@ function merge(tables: readonly TableReader[], dropTombstones: boolean): TableRe
   return openTable(bytesOf((writer) => mergeTables(writer, tables, { range: ALL_HASHES, dropTombstones })));
 }
 
-function canonical(parts: Parameters<typeof writeCanonical>[1]): Buffer {
-  return bytesOf((writer) => writeCanonical(writer, parts));
+function part(tables: readonly TableReader[], range: HashRange): CanonicalPart {
+  return { range, withTables: (use) => use(tables) };
+}
+
+function canonical(...parts: readonly CanonicalPart[]): Buffer {
+  return bytesOf((writer) => writeCanonical(writer, [info('op')], parts));
 }
 
 function bytesOf(fill: (writer: TableWriter) => void): Buffer {

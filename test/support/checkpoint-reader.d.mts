@@ -8,4 +8,5 @@ export interface FoundCheckpoint {
 export function listCheckpoints(base: string): readonly FoundCheckpoint[];
 export function findIncompleteCheckpoints(base: string): readonly string[];
 export function digestsOf(manifest: unknown): Readonly<Record<string, string>>;
+export function tablesOf(manifest: unknown): readonly { readonly hash: string; readonly sizeBytes: number }[];
 export function readManifest(metadata: string): unknown;

@@ -1,4 +1,5 @@
 /** Commands that talk to a running job: list, stop, cancel, checkpoint, savepoint. */
+import { resolve } from 'node:path';
 import type { ControlMethod, ControlRequest, ControlResults } from '../control-protocol.ts';
 import { requestControl } from '../control-socket.ts';
 import type { CheckpointSummary, JobProgress } from '../handle.ts';
@@ -65,20 +66,18 @@ export async function cancelCommand(wanted: string, flags: JsonFlag): Promise<nu
 
 export async function stopCommand(
   wanted: string,
-  flags: JsonFlag & { readonly savepointPath?: string; readonly drain?: boolean },
+  flags: JsonFlag & { readonly savepointPath?: string; readonly type?: 'canonical' | 'native'; readonly drain?: boolean },
 ): Promise<number> {
   const { entry, result } = await request(wanted, {
     method: 'stop',
-    ...(flags.savepointPath !== undefined && { savepointDirectory: flags.savepointPath }),
+    // The job has a working directory of its own.
+    ...(flags.savepointPath !== undefined && { savepointDirectory: resolve(flags.savepointPath) }),
+    ...(flags.type !== undefined && { savepointFormat: flags.type }),
     ...(flags.drain && { drain: true }),
   });
-  if (flags.json) printJson({ jobId: entry.jobId, status: 'stopped', checkpoint: result });
-  else
-    printOut(
-      result === null
-        ? `Stopped ${name(entry)}, without a last checkpoint: checkpoints are off.`
-        : `Stopped ${name(entry)}.\n${describeWithPath(result)}`,
-    );
+  if (flags.json) printJson({ jobId: entry.jobId, status: 'stopped', [result?.kind ?? 'checkpoint']: result });
+  else if (result === null) printOut(`Stopped ${name(entry)}, without a last checkpoint: checkpoints are off.`);
+  else printOut(`Stopped ${name(entry)}.\n${result.kind === 'savepoint' ? describeSavepoint(result) : describeWithPath(result)}`);
   return 0;
 }
 
@@ -96,11 +95,11 @@ export async function savepointCommand(
 ): Promise<number> {
   const { entry, result } = await request(wanted, {
     method: 'savepoint',
-    ...(directory !== undefined && { directory }),
+    ...(directory !== undefined && { directory: resolve(directory) }),
     ...(flags.type !== undefined && { format: flags.type }),
   });
   if (flags.json) printJson({ jobId: entry.jobId, savepoint: result });
-  else printOut(`Savepoint completed. Path: ${result.path}\n${describeCheckpoint(result)}`);
+  else printOut(describeSavepoint(result));
   return 0;
 }
 
@@ -110,6 +109,11 @@ async function request<M extends ControlMethod>(
 ): Promise<{ entry: RegistryEntry; result: ControlResults[M] }> {
   const entry = await findJob(wanted);
   return { entry, result: await requestControl<M>(entry.socket, what) };
+}
+
+/** The first line as Flink prints it, for scripts. */
+function describeSavepoint(savepoint: CheckpointSummary): string {
+  return `Savepoint completed. Path: ${savepoint.path}\n${describeCheckpoint(savepoint)}`;
 }
 
 function describeWithPath(checkpoint: CheckpointSummary): string {

@@ -105,26 +105,35 @@ function defineJobCommands(command: (name: string) => Command, setExitCode: (cod
   command('stop')
     .description('Ends a job with a last checkpoint, or a savepoint.')
     .argument(...wanted)
-    .option('--savepoint-path <dir>', 'take a savepoint in this directory; it is never deleted by the runtime')
-    .option('--drain', 'let all windows and timers fire first; the job is not to be resumed from this')
+    .option('--savepoint-path <dir>', 'end with a savepoint in this directory; default execution.checkpointing.savepoint-dir')
+    .addOption(savepointType())
+    .option('--drain', 'end the input first, so that all results of the end come out; the job is not to be resumed from this')
     .action(async (job: string, flags) => setExitCode(await (await import('./jobs.ts')).stopCommand(job, flags)));
   command('checkpoint')
     .description('Takes a checkpoint of a running job now and waits until it is complete.')
     .argument(...wanted)
     .action(async (job: string, flags) => setExitCode(await (await import('./jobs.ts')).checkpointCommand(job, flags)));
   command('savepoint')
-    .description('Takes a savepoint of a running job: self-contained, movable, never deleted by the runtime.')
-    .argument(...wanted)
+    .description('Takes a savepoint of a running job (self-contained, movable, never deleted by the runtime), or deletes one.')
+    .argument('[job]', wanted[1])
     .argument('[dir]', 'where it goes; default execution.checkpointing.savepoint-dir')
-    .addOption(
-      new Option('--type <type>', 'canonical: independent of parallelism and history; native: the tables as they are').choices([
-        'canonical',
-        'native',
-      ]),
-    )
-    .action(async (job: string, directory: string | undefined, flags) =>
-      setExitCode(await (await import('./jobs.ts')).savepointCommand(job, directory, flags)),
-    );
+    .addOption(savepointType())
+    .option('-d, --dispose <path>', 'delete the savepoint at this path; no running job is needed')
+    .action(async (job: string | undefined, directory: string | undefined, flags) => {
+      if (flags.dispose !== undefined) {
+        if (job !== undefined) throw usage(`\`--dispose\` takes the path of a savepoint and no job; it was given ${job} besides`);
+        setExitCode((await import('./dispose.ts')).disposeCommand(flags.dispose, flags));
+        return;
+      }
+      if (job === undefined) throw usage('`tidemark savepoint` needs a job, or --dispose and a path');
+      setExitCode(await (await import('./jobs.ts')).savepointCommand(job, directory, flags));
+    });
+}
+
+function savepointType(): Option {
+  return new Option('--type <type>', 'canonical: independent of parallelism and history; native: the tables as they are').choices(
+    ['canonical', 'native'],
+  );
 }
 
 function packageVersion(): string {

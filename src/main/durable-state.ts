@@ -1,0 +1,111 @@
+/**
+ * What of the job's keyed state is durable: the tables that hold each subtask's state as of the last completed barrier, where
+ * they lie, and the digests and numbers of entries that belong to them.
+ */
+import type { Manifest, TableRef } from '../format/manifest.ts';
+import { tablesOf } from '../format/manifest.ts';
+import type { JobGraph } from '../job/graph.ts';
+import { sharedDirectory, tablePath } from '../snapshot/paths.ts';
+import type { PersistResult, RestoreTable } from '../worker/protocol.ts';
+import type { AttemptOptions } from './attempt.ts';
+import type { Part, PendingParts } from './manifest-assembly.ts';
+import { restoredTotals, type StateTotals, totalsAfter } from './state-totals.ts';
+
+export class DurableState {
+  /** Newest first, by subtask. */
+  readonly #tables: TableRef[][];
+  /** At completed barriers that a delta may still be taken against. */
+  readonly #totals = new Map<number, StateTotals>();
+  /** Hashes of durable tables that no manifest names yet: merged ones, and those of savepoints' barriers. */
+  readonly #unpublished = new Set<string>();
+  readonly #jobDirectory: string | null;
+  #lastCompleted: number;
+  #linkIn: readonly RestoreTable[];
+
+  /** @param jobDirectory  null: nothing is durable but savepoints, which are full */
+  constructor(options: AttemptOptions, graph: JobGraph, jobDirectory: string | null) {
+    const { firstEpoch, restore, plan } = options;
+    this.#jobDirectory = jobDirectory;
+    this.#lastCompleted = firstEpoch - 1;
+    this.#tables = Array.from({ length: plan.subtaskCount }, (_, subtask) => [...(restore?.subtasks[subtask].tables ?? [])]);
+    this.#totals.set(this.#lastCompleted, restoredTotals(plan, graph, restore?.states ?? new Map()));
+    const foreign = new Map(this.#tables.flat().map((table) => [table.hash, { table, path: options.tablePath(table.hash) }]));
+    this.#linkIn = [...foreign.values()];
+  }
+
+  /** Barrier that the tables stand for. */
+  get lastCompleted(): number {
+    return this.#lastCompleted;
+  }
+
+  /** Tables of the restored checkpoint that are not in the job's own directory yet. */
+  get linkIn(): readonly RestoreTable[] {
+    return this.#linkIn;
+  }
+
+  get unpublished(): ReadonlySet<string> {
+    return this.#unpublished;
+  }
+
+  /** Hashes of all tables that the next manifest may name. */
+  hashes(): string[] {
+    return [...this.#unpublished, ...this.#tables.flat().map((table) => table.hash)];
+  }
+
+  tablesOf(subtask: number): readonly TableRef[] {
+    return this.#tables[subtask];
+  }
+
+  /** Tables of a subtask once its part counts. */
+  tablesWith(part: Part): readonly TableRef[] {
+    const { table } = part.persisted as PersistResult;
+    const own = table === null ? [] : [table];
+    return part.after === -1 ? own : [...own, ...this.#tables[part.subtask.index]];
+  }
+
+  totalsWith(pending: PendingParts): StateTotals {
+    return totalsAfter(pending.parts.values(), this.#totals);
+  }
+
+  fileOf(hash: string): string {
+    const foreign = this.#linkIn.find(({ table }) => table.hash === hash);
+    return foreign?.path ?? tablePath(sharedDirectory(this.#jobDirectory as string), hash);
+  }
+
+  /**
+   * All parts of a barrier are durable and count.
+   *
+   * @param others  what is still pending: deltas to barriers that must not be forgotten
+   */
+  take(id: number, pending: PendingParts, others: Iterable<PendingParts>): void {
+    const totals = this.totalsWith(pending);
+    for (const part of pending.parts.values()) {
+      this.#tables[part.subtask.index] = [...this.tablesWith(part)];
+      if (part.persisted?.table) this.#unpublished.add(part.persisted.table.hash);
+    }
+    this.#totals.set(id, totals);
+    this.#lastCompleted = id;
+    let oldest = id;
+    for (const other of others) for (const { after } of other.parts.values()) if (after !== -1) oldest = Math.min(oldest, after);
+    for (const known of this.#totals.keys()) if (known < oldest) this.#totals.delete(known);
+  }
+
+  /** A manifest of the job is durable: all it names is in the job's directory. */
+  published(manifest: Manifest): void {
+    for (const hash of tablesOf(manifest).keys()) this.#unpublished.delete(hash);
+    this.#linkIn = [];
+  }
+
+  /** Puts a merged table in place of a run of tables, which newer ones may have come before meanwhile. */
+  replace(subtask: number, run: readonly TableRef[], merged: TableRef | null): void {
+    const tables = this.#tables[subtask];
+    const start = tables.indexOf(run[0]);
+    if (start < 0) return;
+    if (merged !== null) this.#unpublished.add(merged.hash);
+    this.#tables[subtask] = [
+      ...tables.slice(0, start),
+      ...(merged === null ? [] : [merged]),
+      ...tables.slice(start + run.length),
+    ];
+  }
+}

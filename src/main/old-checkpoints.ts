@@ -1,0 +1,72 @@
+/** Deletes completed checkpoints beyond those that are retained, in the background, one collection after another. */
+import { encodeError } from '../format/errors.ts';
+import { checkpointsToRetain } from '../snapshot/retain.ts';
+import type { Attempt } from './attempt.ts';
+
+export interface OldCheckpointsOptions {
+  readonly jobDirectory: string;
+  /** Newest checkpoints to keep. */
+  readonly retained: number;
+  /** Complete checkpoints that the directory held before, in any order. */
+  readonly before: readonly number[];
+  /** Hashes of tables that are written, or being written, and that no manifest names yet. */
+  inFlight(): readonly string[];
+  /** How many checkpoints wait for their deletion now. */
+  waiting(count: number): void;
+  notice(text: string): void;
+}
+
+export class OldCheckpoints {
+  readonly #attempt: Attempt;
+  readonly #options: OldCheckpointsOptions;
+  #complete: readonly number[];
+  #waiting = 0;
+  #last: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(attempt: Attempt, options: OldCheckpointsOptions) {
+    this.#attempt = attempt;
+    this.#options = options;
+    this.#complete = options.before;
+  }
+
+  /**
+   * A checkpoint is complete.
+   *
+   * @param after  is waited for before anything is deleted: a committable of an older manifest may be needed until then
+   */
+  add(checkpointId: number, after: Promise<unknown>): void {
+    const complete = [...this.#complete, checkpointId];
+    const retain = checkpointsToRetain(complete, this.#options.retained);
+    this.#complete = retain;
+    const subsumed = complete.length - retain.length;
+    if (subsumed === 0) return;
+    this.#note(subsumed);
+    this.#last = Promise.allSettled([this.#last, after])
+      .then(() => this.#collect(retain))
+      // What could not be deleted is tried again by the next collection, and is not waited for until then.
+      .finally(() => this.#note(-subsumed));
+  }
+
+  /** No more deletions; ends when the one that has begun has. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#last;
+  }
+
+  async #collect(retain: readonly number[]): Promise<void> {
+    if (this.#stopped) return;
+    const { jobDirectory } = this.#options;
+    try {
+      await this.#attempt.run({ op: 'gc', jobDirectory, retain, inFlight: [...this.#options.inFlight()] });
+    } catch (error) {
+      if (this.#stopped) return;
+      this.#options.notice(`Old checkpoints could not be deleted and will be tried again: ${encodeError(error).message}`);
+    }
+  }
+
+  #note(change: number): void {
+    this.#waiting += change;
+    this.#options.waiting(this.#waiting);
+  }
+}

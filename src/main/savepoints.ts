@@ -1,0 +1,111 @@
+/**
+ * Savepoints that are being taken: from the barrier that they are of until they are written, or nothing is left of them.
+ */
+import { join } from 'node:path';
+import { TidemarkError } from '../format/errors.ts';
+import { type Manifest, tablesOf } from '../format/manifest.ts';
+import { quietly, removeDirectoryOfFiles } from '../snapshot/files.ts';
+import { realFs } from '../snapshot/fs-port.ts';
+import { publicationPrefix, savepointName, tablePath } from '../snapshot/paths.ts';
+import { discardSavepoint, type SavepointFormat } from '../snapshot/savepoint.ts';
+import type { SavepointResult } from '../worker/protocol.ts';
+import type { Attempt } from './attempt.ts';
+import type { SavepointRequest } from './savepoint-request.ts';
+import { withSettledSplits } from './splits.ts';
+
+export class Savepoints {
+  readonly #attempt: Attempt;
+  readonly #hasCheckpointDirectory: boolean;
+  readonly #fileOf: (hash: string) => string;
+  readonly #unfinished = new Set<UnfinishedSavepoint>();
+
+  /** @param fileOf  where a table of the job lies */
+  constructor(attempt: Attempt, hasCheckpointDirectory: boolean, fileOf: (hash: string) => string) {
+    this.#attempt = attempt;
+    this.#hasCheckpointDirectory = hasCheckpointDirectory;
+    this.#fileOf = fileOf;
+  }
+
+  begin(request: SavepointRequest): UnfinishedSavepoint {
+    const savepoint = new UnfinishedSavepoint(request, this.#attempt.options.jobId, this.#hasCheckpointDirectory);
+    this.#unfinished.add(savepoint);
+    return savepoint;
+  }
+
+  /**
+   * Writes and publishes it.
+   *
+   * @param manifest  of the barrier, whose tables are durable
+   */
+  write(savepoint: UnfinishedSavepoint, manifest: Manifest): Promise<SavepointResult> {
+    const { target, name, format, workDirectory } = savepoint;
+    return this.#attempt.run<SavepointResult>({
+      op: 'savepoint',
+      target,
+      name,
+      format,
+      manifest: JSON.stringify(format === 'canonical' ? withSettledSplits(manifest) : manifest),
+      tables: [...tablesOf(manifest).values()].map((table) => ({
+        table,
+        path: workDirectory === null ? this.#fileOf(table.hash) : tablePath(workDirectory, table.hash),
+      })),
+    });
+  }
+
+  /** It is what was asked for: from now on it is the user's. */
+  completed(savepoint: UnfinishedSavepoint): void {
+    savepoint.discardWork();
+    this.#unfinished.delete(savepoint);
+  }
+
+  abandon(savepoint: UnfinishedSavepoint): void {
+    savepoint.discard();
+    // Parts may still be written for it: then it is looked at again when all threads have ended.
+    if (savepoint.workDirectory === null) this.#unfinished.delete(savepoint);
+  }
+
+  /** No thread writes any more. */
+  discardAll(): void {
+    for (const savepoint of this.#unfinished) savepoint.discard();
+  }
+}
+
+/** A savepoint that is being taken. Its name is chosen before, so that what a failure leaves can be found and removed. */
+export class UnfinishedSavepoint {
+  readonly target: string;
+  readonly format: SavepointFormat;
+  readonly name: string;
+  /** For the tables of a job that has no checkpoint directory; null where it has. Made by `prepare`. */
+  readonly workDirectory: string | null;
+
+  constructor(request: SavepointRequest, jobId: string, hasCheckpointDirectory: boolean) {
+    this.target = request.target;
+    this.format = request.format;
+    this.name = savepointName(jobId);
+    this.workDirectory = hasCheckpointDirectory ? null : join(this.target, `${publicationPrefix(this.name)}tables`);
+  }
+
+  /** @throws the error of mkdir */
+  prepare(): void {
+    if (this.workDirectory !== null) realFs.makeDirectory(this.workDirectory);
+  }
+
+  /** Removes whatever there is of it. */
+  discard(): void {
+    discardSavepoint(realFs, this.target, this.name);
+  }
+
+  /** Removes the tables that were copied or linked into the savepoint, which stays. */
+  discardWork(): void {
+    const { workDirectory } = this;
+    if (workDirectory !== null) quietly(() => removeDirectoryOfFiles(realFs, workDirectory));
+  }
+
+  failure(cause: unknown): TidemarkError {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return new TidemarkError('ERR_SAVEPOINT_FAILED', `No savepoint was taken in ${this.target}: ${reason}`, {
+      cause,
+      facts: { path: this.target, format: this.format },
+    });
+  }
+}

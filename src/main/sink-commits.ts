@@ -1,0 +1,74 @@
+/**
+ * The second phase of the sinks: what was prepared stands in every manifest until its commit was confirmed, so that a crash in
+ * between commits it again. Commits are in the order of the barriers, one at a time.
+ */
+import type { JsonValue } from '../format/json.ts';
+import { type JobGraph, sinkOf } from '../job/graph.ts';
+import type { Attempt } from './attempt.ts';
+import type { Committable, Part } from './manifest-assembly.ts';
+
+export class SinkCommits {
+  readonly #attempt: Attempt;
+  readonly #graph: JobGraph;
+  readonly #collected: (node: number, values: readonly JsonValue[]) => void;
+  #uncommitted: Committable[] = [];
+  #last: Promise<void> = Promise.resolve();
+
+  /** @param collected  takes the records of `collect` sinks */
+  constructor(attempt: Attempt, graph: JobGraph, collected: (node: number, values: readonly JsonValue[]) => void) {
+    this.#attempt = attempt;
+    this.#graph = graph;
+    this.#collected = collected;
+  }
+
+  get uncommitted(): readonly Committable[] {
+    return this.#uncommitted;
+  }
+
+  /** Ends when all commits that were asked for so far have. Never rejects. */
+  get settled(): Promise<void> {
+    return this.#last.catch(() => undefined);
+  }
+
+  /** Takes over what the sinks of a part have prepared; of each part once. */
+  keep(part: Part): void {
+    if (part.kept) return;
+    part.kept = true;
+    for (const { node, values } of part.snapshot.committables)
+      for (const value of values) this.#uncommitted.push({ subtask: part.subtask.index, node, value });
+  }
+
+  /**
+   * Commits everything that is prepared by now.
+   *
+   * @returns rejects when a commit failed: the job must go back to its last checkpoint, which commits again
+   */
+  commit(): Promise<void> {
+    const due = [...this.#uncommitted];
+    const committed = this.#last.then(async () => {
+      // Two checkpoints may have had the same committable due.
+      const left = due.filter((committable) => this.#uncommitted.includes(committable));
+      for (const node of new Set(left.map((committable) => committable.node))) {
+        const mine = left.filter((committable) => committable.node === node);
+        await this.#commitNode(
+          node,
+          mine.map((committable) => committable.value),
+        );
+        this.#uncommitted = this.#uncommitted.filter((committable) => !mine.includes(committable));
+      }
+    });
+    this.#last = committed;
+    return committed;
+  }
+
+  async #commitNode(node: number, values: readonly JsonValue[]): Promise<void> {
+    if (sinkOf(this.#graph.nodes[node])?.kind === 'collect') this.#collected(node, values);
+    else await this.#attempt.run({ op: 'commit', node, committables: values });
+  }
+}
+
+/** Has a sink anything to make durable? Collected records would only travel to the background and back. */
+export function needsPersisting(graph: JobGraph, node: number): boolean {
+  const kind = sinkOf(graph.nodes[node])?.kind;
+  return kind === 'files' || kind === 'custom';
+}

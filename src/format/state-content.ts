@@ -20,7 +20,7 @@ import type { JsonValue } from './json.ts';
 import { createKeyCodec } from './key-codec.ts';
 import { keyToJson } from './key-text.ts';
 import { parseKeyType } from './key-type.ts';
-import { wordOf } from './memory.ts';
+import { Memory, wordOf } from './memory.ts';
 import { plainToJson } from './plain-json.ts';
 import { createRowCodec } from './row-codec.ts';
 import type { Schema } from './schema.ts';
@@ -99,6 +99,13 @@ export class StateCodec {
   keyOf(entry: TableEntry): JsonValue {
     const key = this.keyCodec.decode(entry.memory, this.userKeyAt(entry), this.userKeyLength(entry));
     return keyToJson(key, this.keySchemas);
+  }
+
+  /** @param bytes  of a user key */
+  decodeKey(bytes: Uint8Array): JsonValue {
+    const memory = Memory.local(bytes.length);
+    memory.u8.set(bytes);
+    return keyToJson(this.keyCodec.decode(memory, 0, bytes.length), this.keySchemas);
   }
 
   /** The key in a map, or the distinct value, that an entry stands for; undefined for the entries that only organise the others. */

@@ -8,6 +8,7 @@ import { tablesOf, type Manifest } from '../format/manifest.ts';
 import { listDirectory } from './files.ts';
 import type { FsPort } from './fs-port.ts';
 import { isJobId, isSavepointName, parseCheckpointName } from './paths.ts';
+import { type StoredState, storedStates, type WeighedState, weighStates } from './weigh.ts';
 import { findCheckpointsOfJob, openCheckpoint, readCheckpoint, type Checkpoint, type FoundCheckpoint } from './restore.ts';
 
 export interface CheckpointListing {
@@ -92,6 +93,10 @@ export interface CheckpointInspection extends Omit<Manifest, 'stages' | 'config'
     readonly longestSyncMs: number;
     readonly longestAlignmentMs: number;
   }[];
+  /** What the tables hold of each state. */
+  readonly states: readonly StoredState[];
+  /** On request: what each state weighs. */
+  readonly weights: readonly WeighedState[] | null;
   /** Every table once, largest first, with the checkpoint that wrote it. */
   readonly tables: readonly {
     readonly hash: string;
@@ -106,12 +111,14 @@ export interface CheckpointInspection extends Omit<Manifest, 'stages' | 'config'
 }
 
 /**
- * Summary of one checkpoint. Reads its manifest only.
+ * Summary of one checkpoint. Reads its manifest and the directories of its tables; with `weigh`, every live entry.
  *
- * @throws TidemarkError as `readCheckpoint`
+ * @param options.weigh  how many of the heaviest keys of each state are wanted; 0: key groups only
+ * @throws TidemarkError as `openCheckpoint`
  */
-export function inspectCheckpoint(fs: FsPort, path: string): CheckpointInspection {
-  const { directory, manifest } = readCheckpoint(fs, path);
+export function inspectCheckpoint(fs: FsPort, path: string, options: { readonly weigh?: number } = {}): CheckpointInspection {
+  const checkpoint = readCheckpoint(fs, path);
+  const { directory, manifest } = checkpoint;
   const tables = [...tablesOf(manifest).values()].sort((a, b) => b.sizeBytes - a.sizeBytes || (a.hash < b.hash ? -1 : 1));
   const tableBytes = tables.reduce((sum, table) => sum + table.sizeBytes, 0);
   return {
@@ -126,6 +133,8 @@ export function inspectCheckpoint(fs: FsPort, path: string): CheckpointInspectio
       longestSyncMs: Math.max(0, ...subtasks.map((subtask) => subtask.statistics.syncMs)),
       longestAlignmentMs: Math.max(0, ...subtasks.map((subtask) => subtask.statistics.alignmentMs)),
     })),
+    states: storedStates(fs, checkpoint),
+    weights: options.weigh === undefined ? null : weighStates(fs, checkpoint, options.weigh),
     tables,
     amplification: manifest.sizes.liveBytes > 0 ? tableBytes / manifest.sizes.liveBytes : null,
   };

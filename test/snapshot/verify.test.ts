@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { encodeManifest } from '../../src/format/manifest.ts';
-import { inspectCheckpoint, listCheckpoints } from '../../src/snapshot/inspect.ts';
 import { linkTables } from '../../src/snapshot/link-in.ts';
 import { sharedDirectory, tablePath } from '../../src/snapshot/paths.ts';
 import { verifyCheckpoint } from '../../src/snapshot/verify.ts';
-import { BASE, Checkpointer, digestOf, JOB_DIR, manifestOf } from './job-tools.ts';
+import { Checkpointer, digestOf, JOB_DIR, manifestOf } from './job-tools.ts';
 import { errno, SimFs } from './sim-fs.ts';
 
 const CHECKPOINT = `${JOB_DIR}/chk-2`;
@@ -80,24 +79,6 @@ describe('verify: key groups', () => {
       { code: 'ERR_MANIFEST_CORRUPT', message: expect.stringContaining('0 to 126') },
       { code: 'ERR_FILE_MISSING' },
     ]);
-  });
-});
-
-describe('inspect', () => {
-  test('a checkpoint is summed up, and a directory listed with what is wrong', () => {
-    const { fs } = disk();
-    expect(inspectCheckpoint(fs, CHECKPOINT)).toMatchObject({
-      checkpointId: 2,
-      directory: CHECKPOINT,
-      stages: [{ operators: ['count'], tables: 2 }],
-    });
-    fs.file(`${JOB_DIR}/chk-1/_metadata`).bytes = Buffer.alloc(3);
-    for (const directory of [BASE, JOB_DIR]) {
-      expect(listCheckpoints(fs, directory)).toMatchObject([
-        { checkpointId: 2, jobName: 'test job', entries: 2, problem: null },
-        { checkpointId: 1, jobName: null, problem: { code: 'ERR_MANIFEST_CORRUPT' } },
-      ]);
-    }
   });
 });
 

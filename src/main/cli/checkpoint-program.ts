@@ -31,7 +31,9 @@ function defineTools(command: MakeCommand, setExitCode: SetExitCode): void {
   command('inspect')
     .description('Shows what a checkpoint or savepoint holds: operators, states, sizes, files.')
     .argument(...PATH)
-    .action(async (path: string, flags) => setExitCode(await (await import('./checkpoints.ts')).inspectCommand(path, flags)));
+    .option('--heaviest <n>', 'show the n keys of each state with the most bytes; reads every entry')
+    .option('--key-groups', 'show entries and bytes of each key group; reads every entry')
+    .action(async (path: string, flags) => setExitCode(await (await import('./inspect.ts')).inspectCommand(path, flags)));
   command('verify')
     .description('Checks that every file of a checkpoint is there and is what the manifest says.')
     .argument(...PATH)

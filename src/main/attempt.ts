@@ -4,7 +4,6 @@
  */
 import { availableParallelism } from 'node:os';
 import { assert } from '../format/assert.ts';
-import { TidemarkError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
 import { type JobGraph, sinkOf } from '../job/graph.ts';
 import type { Split } from '../job/source.ts';
@@ -27,6 +26,7 @@ import {
 import type { RestorePlan } from './restore-plan.ts';
 import { type ScheduledSubtask, Scheduler, type SchedulerEvents } from './scheduler.ts';
 import { buildSplitQueue } from './splits.ts';
+import { withinStartLimit } from './start-limit.ts';
 import { unwrap, WorkerPool } from './worker-pool.ts';
 
 export interface AttemptOptions {
@@ -46,9 +46,6 @@ export interface AttemptOptions {
   /** Absolute path of a table of the restored checkpoint. */
   readonly tablePath: (hash: string) => string;
 }
-
-/** A `task.timeout` that is tight for turns does not bound the loading of a job module below this. */
-const LEAST_LOAD_TIMEOUT_MS = 60_000;
 
 export class Attempt {
   readonly options: AttemptOptions;
@@ -83,7 +80,8 @@ export class Attempt {
 
   /** Starts the workers, recovers the sinks, and opens every subtask, restoring its state. */
   async open(): Promise<void> {
-    await this.#orFailure(this.#loadJobModules());
+    const { jobFile, taskTimeoutMs } = this.options;
+    await this.#orFailure(withinStartLimit(this.pool.ready(), `Loading ${jobFile} in the worker threads`, taskTimeoutMs));
     await this.#orFailure(this.#recoverSinks());
     const queues = await this.#orFailure(this.#enumerateSources());
     const byWorker = new Map<number, ScheduledSubtask[]>();
@@ -111,32 +109,14 @@ export class Attempt {
     await this.pool.destroy();
   }
 
-  /** A module that stands still while it is loaded must not leave the job starting for ever. */
-  async #loadJobModules(): Promise<void> {
-    const limitMs = Math.max(LEAST_LOAD_TIMEOUT_MS, this.options.taskTimeoutMs);
-    let timer: NodeJS.Timeout | undefined;
-    const overdue = new Promise<never>((_, reject) => {
-      if (limitMs === Infinity) return;
-      const error = new TidemarkError(
-        'ERR_TASK_TIMEOUT',
-        `The worker threads have not loaded ${this.options.jobFile} within ${limitMs} ms (the larger of task.timeout and ${LEAST_LOAD_TIMEOUT_MS} ms). Its top level is in an endless loop, or awaits something that does not come.`,
-        { facts: { jobFile: this.options.jobFile, timeoutMs: limitMs } },
-      );
-      timer = setTimeout(() => reject(error), Math.min(limitMs, 0x7fffffff));
-    });
-    try {
-      await Promise.race([this.pool.ready(), overdue]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
   async #orFailure<T>(promise: Promise<T>): Promise<T> {
     return Promise.race([promise, this.#failure]);
   }
 
-  async #runOn<T>(worker: number, task: Task): Promise<T> {
-    return unwrap((await this.pool.runOn(worker, task)) as Outcome<T>);
+  /** @param doing  for the message when it takes too long */
+  async #runOn<T>(worker: number, doing: string, task: Task): Promise<T> {
+    const outcome = await withinStartLimit(this.pool.runOn(worker, task), doing, this.options.taskTimeoutMs);
+    return unwrap(outcome as Outcome<T>);
   }
 
   /**
@@ -148,7 +128,8 @@ export class Attempt {
     for (const node of graph.nodes) {
       if (sinkOf(node) === null) continue;
       // On a worker that has nothing to do yet: the background pool would have to start a thread first.
-      await this.#runOn(0, { op: 'recover', node: node.id, committables: restore?.committables.get(node.uid) ?? [] });
+      const committables = restore?.committables.get(node.uid) ?? [];
+      await this.#runOn(0, `Recovering sink '${node.uid}'`, { op: 'recover', node: node.id, committables });
     }
   }
 
@@ -161,11 +142,9 @@ export class Attempt {
       const states = restore?.sources.get(source.uid) ?? [];
       const before = buildSplitQueue([], states);
       const taken = [...before.done, ...before.queue.map(({ split }) => split.id)];
-      const { splits, fixed } = await this.#runOn<{ splits: Split[]; fixed: boolean }>(0, {
-        op: 'enumerate',
-        stage: stage.id,
-        taken,
-      });
+      const doing = `Listing the splits of source '${source.uid}'`;
+      const task: Task = { op: 'enumerate', stage: stage.id, taken };
+      const { splits, fixed } = await this.#runOn<{ splits: Split[]; fixed: boolean }>(0, doing, task);
       const queue = buildSplitQueue(splits, states);
       queues.set(stage.id, { ...queue, fixed });
       this.splitCount += queue.queue.length;
@@ -189,7 +168,8 @@ export class Attempt {
       operatorState,
       tables: (restored?.tables ?? []).map((table): RestoreTable => ({ table, path: tablePath(table.hash) })),
     };
-    const opened = await this.#runOn<OpenResult>(worker, {
+    const doing = `Opening subtask ${subtask.indexInStage} of stage '${subtask.stage.name}'`;
+    const opened = await this.#runOn<OpenResult>(worker, doing, {
       op: 'open',
       subtask: subtask.index,
       restore: task,

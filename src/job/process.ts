@@ -2,6 +2,9 @@
 import type { Schema } from '../format/schema.ts';
 import type { AggregateFunction } from './aggregate.ts';
 
+/** Lists of several subtasks, dealt to others: see `operatorList`. */
+export type Redistribution = 'split' | 'union' | 'broadcast';
+
 /** Description of one keyed state. `schema` null: the general codec. */
 export type StateSpec =
   | { readonly kind: 'value'; readonly schema: Schema | null; readonly initial: unknown }
@@ -80,6 +83,6 @@ export interface ProcessSpec {
   readonly onRecord: (value: never, context: never) => void;
   /** Called once for each key that has state, in the order of key hashes, when all input has ended. */
   readonly onEnd: ((context: never) => void) | undefined;
-  /** Operator state of a not keyed `process`: a list that is split evenly when the parallelism changes. */
-  readonly operatorState: Readonly<Record<string, { readonly schema: Schema | null; readonly redistribute: 'split' | 'union' }>>;
+  /** Operator state of a not keyed `process`: lists, and what becomes of them when the parallelism changes. */
+  readonly operatorState: Readonly<Record<string, { readonly schema: Schema | null; readonly redistribute: Redistribution }>>;
 }

@@ -5,7 +5,7 @@
 import { findMismatch, mismatchError } from '../format/schema-check.ts';
 import type { AggregateFunction } from './aggregate.ts';
 import { requireFunction, requireMethods, requireOptions } from './arguments.ts';
-import type { AggregatingState, ListState, MapState, ReducingState, StateSpec, ValueState } from './process.ts';
+import type { AggregatingState, ListState, MapState, Redistribution, ReducingState, StateSpec, ValueState } from './process.ts';
 import { type AnyType, schemaOf, type Type } from './types.ts';
 
 declare const handleType: unique symbol;
@@ -19,7 +19,7 @@ export interface StateDescriptor<H> {
 
 /** Operator state of a `process` that is not keyed: a list of the subtask's own. */
 export interface OperatorStateDescriptor<H> {
-  readonly operatorState: { readonly schema: StateSpec['schema']; readonly redistribute: 'split' | 'union' };
+  readonly operatorState: { readonly schema: StateSpec['schema']; readonly redistribute: Redistribution };
   readonly [handleType]?: H;
 }
 
@@ -90,12 +90,13 @@ export function aggregating<In, Acc, Out>(aggregate: Aggregate<In, Acc, Out>): S
 /**
  * A list of the subtask's own, for a `process` that is not keyed. It is recorded in the manifest, so it is to stay small.
  *
- * @param options.redistribute  what happens when the parallelism changes: `split` deals the elements out (default), `union`
- *                              gives every subtask all of them
+ * @param options.redistribute  what happens when the job is restored: `split` deals the elements out evenly (default); `union`
+ *                              gives every subtask those of all; `broadcast` gives every subtask the list of the first, for a
+ *                              list that is the same in all
  */
 export function operatorList<T>(
   of: AnyOr<T>,
-  options: { readonly redistribute?: 'split' | 'union' } = {},
+  options: { readonly redistribute?: Redistribution } = {},
 ): OperatorStateDescriptor<ListState<T>> {
   requireOptions(options, ['redistribute'], 'operatorList');
   return { operatorState: { schema: schemaOf(of, 'operator state'), redistribute: options.redistribute ?? 'split' } };

@@ -167,6 +167,7 @@ export class Attempt {
       epoch: firstEpoch,
       operatorState,
       tables: (restored?.tables ?? []).map((table): RestoreTable => ({ table, path: tablePath(table.hash) })),
+      rewrite: restored?.rewrite ?? false,
     };
     const doing = `Opening subtask ${subtask.indexInStage} of stage '${subtask.stage.name}'`;
     const opened = await this.#runOn<OpenResult>(worker, doing, {

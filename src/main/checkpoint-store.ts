@@ -11,8 +11,9 @@ import { join, resolve } from 'node:path';
 import { TidemarkError } from '../format/errors.ts';
 import type { Manifest } from '../format/manifest.ts';
 import { realFs } from '../snapshot/fs-port.ts';
+import { type ClaimedCheckpoint, claimFormer, claimOne, deleteClaimed } from '../snapshot/claim.ts';
 import { collectGarbage } from '../snapshot/gc.ts';
-import { isJobId, jobDirectory, tablePath } from '../snapshot/paths.ts';
+import { isJobId, jobDirectory, sharedDirectory, tablePath } from '../snapshot/paths.ts';
 import { latestCheckpointId, prepareJobDirectory } from '../snapshot/publish.ts';
 import {
   type Checkpoint,
@@ -52,8 +53,7 @@ export class CheckpointStore {
   readonly #options: StartOptions;
   readonly #config: Config;
   readonly #locks: DirectoryLock[] = [];
-  /** Another job's checkpoint that this job goes on from and has taken over: deleted once it has one of its own. */
-  #claimed: { readonly jobDirectory: string; readonly checkpointId: number } | null = null;
+  #claimed: ClaimedCheckpoint | null = null;
   #kept = false;
 
   private constructor(jobId: string, jobName: string, options: StartOptions, config: Config) {
@@ -89,8 +89,7 @@ export class CheckpointStore {
       return store;
     }
     requireUsable(store.#base);
-    prepareJobDirectory(realFs, store.jobDirectory);
-    store.#locks.push(await lockDirectory(store.jobDirectory));
+    store.#locks.push(await makeAndLock(store.jobDirectory));
     store.#sweep();
     return store;
   }
@@ -139,20 +138,15 @@ export class CheckpointStore {
     const { from } = this.#config.recovery;
     if (from !== null) {
       const checkpoint = openCheckpoint(realFs, resolve(from));
-      if (this.#config.recovery.claimMode === 'claim') this.#claim(checkpoint);
+      if (this.#config.recovery.claimMode === 'claim') await this.#claim(checkpoint);
       return toPoint(checkpoint);
     }
     return this.#options.resume === true ? this.#resume(notice) : null;
   }
 
-  /** A checkpoint of the job is complete: one that was taken over from a former job is not needed any more. */
+  /** A checkpoint of the job is complete: one that was taken over is deleted when it is subsumed, like the job's own. */
   completed(): void {
-    const claimed = this.#claimed;
-    if (claimed === null) return;
-    this.#claimed = null;
-    const others = findCheckpointsOfJob(realFs, claimed.jobDirectory).map(({ checkpointId }) => checkpointId);
-    const retain = others.filter((checkpointId) => checkpointId > claimed.checkpointId);
-    collectGarbage(realFs, claimed.jobDirectory, { retain, inFlight: new Set(), sweep: retain.length === 0 });
+    if (this.#claimed !== null && this.ownCheckpoints().length >= this.#config.checkpointing.retained) this.#deleteClaimed();
   }
 
   /** Applies the retention policy and gives the directory free. Call once, after the last attempt. */
@@ -162,6 +156,8 @@ export class CheckpointStore {
         const keep = keepLast || isRetainedAtEnd(POLICIES[this.#config.checkpointing.retention], outcome);
         const own = this.ownCheckpoints();
         this.#kept = keep && own.length > 0;
+        // As long as the job has no checkpoint of its own, the claimed one is all that there is of it.
+        if (!keep && own.length > 0) this.#deleteClaimed();
         const retain = keep ? own.slice(-this.#config.checkpointing.retained) : [];
         collectGarbage(realFs, this.jobDirectory, { retain, inFlight: new Set(), sweep: true });
       }
@@ -202,16 +198,41 @@ export class CheckpointStore {
       return null;
     }
     notice(`Resuming from ${checkpoint.directory}, the newest complete checkpoint of '${this.#jobName}'.`);
-    if (this.#options.claimMode !== 'no-claim') this.#claim(checkpoint);
+    if (this.#options.claimMode !== 'no-claim') this.#claimed = claimFormer(checkpoint);
     return toPoint(checkpoint);
   }
 
-  #claim(checkpoint: Checkpoint): void {
-    const { kind, jobId, checkpointId } = checkpoint.manifest;
-    if (kind !== 'checkpoint') return;
-    const directory = join(checkpoint.directory, '..');
-    if (directory === this.jobDirectory || !directory.endsWith(jobId)) return;
-    this.#claimed = { jobDirectory: directory, checkpointId };
+  async #claim(checkpoint: Checkpoint): Promise<void> {
+    if (this.#claimed !== null) return;
+    const claimed = claimOne(checkpoint);
+    const owned = claimed.jobDirectory ?? claimed.directory;
+    if (owned === this.jobDirectory) return;
+    // A running job, or another that claims the same, may not lose it.
+    this.#locks.push(await lockDirectory(owned));
+    this.#claimed = claimed;
+  }
+
+  #deleteClaimed(): void {
+    const claimed = this.#claimed;
+    this.#claimed = null;
+    if (claimed !== null) deleteClaimed(realFs, claimed);
+  }
+}
+
+/**
+ * Makes the directory of a job and locks it. Another job that starts may just have taken it for one that was left empty, and
+ * have removed it: then it is made again.
+ */
+async function makeAndLock(directory: string): Promise<DirectoryLock> {
+  for (;;) {
+    prepareJobDirectory(realFs, directory);
+    const lock = await lockDirectory(directory).catch((error: unknown) => {
+      if (existsSync(directory)) throw error;
+      return null;
+    });
+    if (lock === null) continue;
+    if (existsSync(sharedDirectory(directory))) return lock;
+    await lock.release();
   }
 }
 

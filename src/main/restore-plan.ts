@@ -2,8 +2,10 @@
  * From the manifest of a checkpoint and a physical plan to what each subtask starts from. Pure.
  *
  * Keyed state goes by key hash: a subtask names the tables of every former subtask whose range overlaps its own, clipped to the
- * overlap, so that rescaling copies nothing. Operator state is dealt out evenly (`split`), or given to all (`union`,
- * and the states of the runtime itself, whose names begin with `$`).
+ * overlap, so that rescaling copies nothing. How operators are chained does not matter: state belongs to (uid, name).
+ *
+ * Operator state is dealt out: `split` evenly, `union` all of it to every subtask (and so the states of the runtime itself,
+ * whose names begin with `$`), `broadcast` what the first former subtask had to every subtask.
  */
 import { TidemarkError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
@@ -19,6 +21,11 @@ export interface RestoredSubtask {
   /** Newest first within one range of key hashes; clipped. */
   readonly tables: readonly TableRef[];
   readonly operatorState: Readonly<Record<string, Readonly<Record<string, readonly JsonValue[]>>>>;
+  /**
+   * The tables hold state that the job does not have any more. Its first checkpoint must not name them: a state of that name
+   * that is added later would find in them what was dropped.
+   */
+  readonly rewrite: boolean;
 }
 
 export interface RestorePlan {
@@ -52,6 +59,8 @@ export function recordedMaxParallelism(manifest: Manifest): Map<string, number> 
 export function planRestore(graph: JobGraph, plan: JobPlan, manifest: Manifest, options: RestoreOptions): RestorePlan {
   const uids = new Set(graph.nodes.map((node) => node.uid));
   checkUids(manifest, uids, options);
+  const dropped = findDropped(graph, plan, manifest);
+  checkDropped(dropped, options);
   checkMaxParallelism(graph, manifest, options);
   checkStates(graph, plan, manifest, options);
   const states = new Map<string, KeyedStateInfo>();
@@ -59,10 +68,12 @@ export function planRestore(graph: JobGraph, plan: JobPlan, manifest: Manifest, 
     if (!uids.has(operator.uid)) continue;
     for (const state of operator.keyedStates) states.set(`${operator.uid}/${state.name}`, state);
   }
+  for (const { uid, name } of dropped) states.delete(`${uid}/${name}`);
+  const droppedFrom = new Set(dropped.map(({ uid }) => uid));
   return {
     checkpointId: manifest.checkpointId,
     subtasks: plan.stages.flatMap((stage) =>
-      Array.from({ length: stage.parallelism }, (_, i) => restoreSubtask(graph, stage, i, manifest)),
+      Array.from({ length: stage.parallelism }, (_, i) => restoreSubtask(graph, stage, i, manifest, states, droppedFrom)),
     ),
     committables: collectCommittables(manifest, uids),
     sources: new Map(
@@ -92,6 +103,39 @@ function checkUids(manifest: Manifest, uids: ReadonlySet<string>, options: Resto
     'ERR_STATE_UNMATCHED',
     `${options.path} holds state of ${names.join(', ')}, which the job does not have. Its uids are ${[...uids].map((uid) => `'${uid}'`).join(', ')}. Give the operator its former uid with .uid(), or drop that state with -n (--allow-non-restored-state).`,
     { facts: { path: options.path, unmatched: unmatched.join(',') } },
+  );
+}
+
+interface DroppedState {
+  readonly uid: string;
+  readonly name: string;
+}
+
+/** States of operators that the job still has, but that do not have the state any more. */
+function findDropped(graph: JobGraph, plan: JobPlan, manifest: Manifest): DroppedState[] {
+  return plan.stages.flatMap((stage) =>
+    stage.nodes.flatMap((id): DroppedState[] => {
+      const node = graph.nodes[id];
+      const { uid } = node;
+      const declared = new Set(statesOfNode(graph, plan, stage, node).map(({ name }) => name));
+      const keyed = manifest.operators.find((operator) => operator.uid === uid)?.keyedStates ?? [];
+      const lists = new Set(statesOf(manifest, uid).flatMap((state) => Object.keys(state)));
+      const declaredLists = node.kind === 'process' && !node.keyed ? node.process.operatorState : {};
+      return [
+        ...keyed.filter(({ name }) => !declared.has(name)).map(({ name }) => ({ uid, name })),
+        ...[...lists].filter((name) => !name.startsWith('$') && !(name in declaredLists)).map((name) => ({ uid, name })),
+      ];
+    }),
+  );
+}
+
+function checkDropped(dropped: readonly DroppedState[], options: RestoreOptions): void {
+  if (dropped.length === 0 || options.allowNonRestoredState) return;
+  const names = dropped.map(({ uid, name }) => `'${name}' of operator '${uid}'`).join(', ');
+  throw new TidemarkError(
+    'ERR_STATE_UNMATCHED',
+    `${options.path} holds state ${names}, which the operator does not have any more. Declare it under its former name, or drop it with -n (--allow-non-restored-state).`,
+    { facts: { path: options.path, unmatched: dropped.map(({ uid, name }) => `${uid}/${name}`).join(',') } },
   );
 }
 
@@ -129,13 +173,26 @@ export function statesOfNode(graph: JobGraph, plan: JobPlan, stage: StagePlan, n
   return declaredStates(node, keyNode.key, graph.nodes[edge.schemaNode].schema);
 }
 
-function restoreSubtask(graph: JobGraph, stage: StagePlan, index: number, manifest: Manifest): RestoredSubtask {
+/**
+ * @param states       by `uid/state`: what is restored
+ * @param droppedFrom  uids of operators that have lost a state
+ */
+function restoreSubtask(
+  graph: JobGraph,
+  stage: StagePlan,
+  index: number,
+  manifest: Manifest,
+  states: ReadonlyMap<string, KeyedStateInfo>,
+  droppedFrom: ReadonlySet<string>,
+): RestoredSubtask {
   const nodes = stage.nodes.map((id) => graph.nodes[id]);
   const own = hashRangeOf(keyGroupRange(index, stage.maxParallelism, stage.parallelism), stage.maxParallelism);
-  const uids = new Set(nodes.map((node) => node.uid));
+  // Keyed state is that of the first operator: the others of the chain may have been anywhere.
+  const [{ uid: head }] = nodes;
+  const hasState = [...states.keys()].some((key) => key.startsWith(`${head}/`));
   const tables: TableRef[] = [];
   for (const former of manifest.stages) {
-    if (!former.operators.some((uid) => uids.has(uid))) continue;
+    if (!hasState || !former.operators.includes(head)) continue;
     for (const subtask of former.subtasks) tables.push(...clipTables(former, subtask, own));
   }
   const operatorState: Record<string, Record<string, readonly JsonValue[]>> = {};
@@ -143,7 +200,7 @@ function restoreSubtask(graph: JobGraph, stage: StagePlan, index: number, manife
     const dealt = dealOperatorState(node, statesOf(manifest, node.uid), index, stage.parallelism);
     if (Object.keys(dealt).length > 0) operatorState[node.uid] = dealt;
   }
-  return { tables, operatorState };
+  return { tables, operatorState, rewrite: droppedFrom.has(head) };
 }
 
 function clipTables(former: StageInfo, subtask: SubtaskInfo, own: { first: number; last: number }): TableRef[] {
@@ -173,13 +230,24 @@ function dealOperatorState(
   const names = new Set(states.flatMap((state) => Object.keys(state)));
   const dealt: Record<string, readonly JsonValue[]> = {};
   for (const name of names) {
-    const all = states.flatMap((state) => state[name] ?? []);
-    const union = name.startsWith('$') || (node.kind === 'process' && node.process.operatorState[name]?.redistribute === 'union');
-    dealt[name] = union
-      ? all
-      : all.slice(Math.floor((index * all.length) / parallelism), Math.floor(((index + 1) * all.length) / parallelism));
+    const lists = states.map((state) => state[name] ?? []);
+    const declared = node.kind === 'process' ? node.process.operatorState[name]?.redistribute : undefined;
+    dealt[name] = deal(name.startsWith('$') ? 'union' : (declared ?? 'split'), lists, index, parallelism);
   }
   return dealt;
+}
+
+/** @param lists  one state of the former subtasks, in their order */
+function deal(
+  how: 'split' | 'union' | 'broadcast',
+  lists: readonly (readonly JsonValue[])[],
+  index: number,
+  parallelism: number,
+): readonly JsonValue[] {
+  if (how === 'broadcast') return lists[0] ?? [];
+  const all = lists.flat();
+  if (how === 'union') return all;
+  return all.slice(Math.floor((index * all.length) / parallelism), Math.floor(((index + 1) * all.length) / parallelism));
 }
 
 function collectCommittables(manifest: Manifest, uids: ReadonlySet<string>): Map<string, JsonValue[]> {

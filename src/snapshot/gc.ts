@@ -50,6 +50,8 @@ export interface CollectionRequest {
    * since. Empty: none is kept.
    */
   readonly retain: readonly number[];
+  /** Numbers to delete although they are above the highest that is kept. */
+  readonly retire?: readonly number[];
   /** Hashes of tables that are written and that no manifest names yet. */
   readonly inFlight: ReadonlySet<string>;
   /** Nothing is being written: orphans, temporary files and unfinished publications are garbage too. */
@@ -71,7 +73,9 @@ export interface CollectionPlan {
 export function planCollection(facts: CollectionFacts, request: CollectionRequest): CollectionPlan {
   const retain = new Set(request.retain);
   const newestRetained = request.retain.length === 0 ? Number.POSITIVE_INFINITY : Math.max(...request.retain);
-  const isRetired = (checkpointId: number) => checkpointId < newestRetained && !retain.has(checkpointId);
+  const named = new Set(request.retire);
+  const isRetired = (checkpointId: number) =>
+    (checkpointId < newestRetained && !retain.has(checkpointId)) || named.has(checkpointId);
 
   const live = new Set(request.inFlight);
   const candidates = new Set<string>();

@@ -35,7 +35,7 @@ export default function drill({ uid, state, tables, limitBytes }: DrillTask): Dr
   const startedMs = performance.now();
   const { map } = openRestored(
     { uid, ...state, schema: schemaOf(state), composite: isComposite(state.kind) },
-    { epoch: EPOCH, operatorState: {}, tables },
+    { epoch: EPOCH, operatorState: {}, tables, rewrite: false },
     { limitBytes, label: `${uid}/${state.name}` },
   );
   const restoredMs = performance.now();

@@ -76,7 +76,7 @@ export async function openSubtask(
   const states: { info: Omit<OpenState, 'handles'>; map: StateMap }[] = [];
   const counters = { malformed: 0 };
   let entries = 0;
-  let migrated = false;
+  let migrated = restore.rewrite;
   const position: { of: (() => string) | null } = { of: null };
   const where = (): string | undefined => position.of?.();
   const context = (node: GraphNode): OperatorContext => operatorContext(environment, stage, index, node);

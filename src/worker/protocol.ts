@@ -242,6 +242,8 @@ export interface SubtaskRestore {
   readonly operatorState: Readonly<Record<string, Readonly<Record<string, readonly JsonValue[]>>>>;
   /** Tables with absolute paths, in groups that do not overlap; newest first within a group. */
   readonly tables: readonly RestoreTable[];
+  /** The first checkpoint writes all state anew: the tables hold state that the job does not have any more. */
+  readonly rewrite: boolean;
 }
 
 export interface RestoreTable {

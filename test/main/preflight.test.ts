@@ -75,8 +75,9 @@ describe('preflight', () => {
       stateInfo('seen', { kind: 'map', keySchema: { type: 'string' } }),
       stateInfo('old'),
     ]);
-    const answer = ask(graph, manifest);
-    expect(answer).toMatchObject({ ok: true, problems: [], restore: { tables: 1, bytes: 1000, entries: 15 } });
+    expect(ask(graph, manifest).problems).toMatchObject([{ code: 'ERR_STATE_UNMATCHED' }]);
+    const answer = ask(graph, manifest, { allow: true });
+    expect(answer).toMatchObject({ ok: true, problems: [], restore: { tables: 1, bytes: 1000, entries: 10 } });
     const time = answer.operators.find(({ uid }) => uid === 'time');
     expect(time).toMatchObject({ outcome: 'matched', parallelism: [1, 4], maxParallelism: [128, 128] });
     expect(time?.states.map(({ name, outcome }) => `${name} ${outcome}`)).toEqual([

@@ -1,0 +1,224 @@
+/** What a restore promises: graphs that changed, other parallelisms, claim modes, and what is refused. */
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { digestsOf, listCheckpoints, tablesOf } from '../support/checkpoint-reader.mjs';
+import { makeDirectory } from '../support/cli.ts';
+import { manifestAt, type StandingOptions, startStill, treeHash, writeJob } from '../support/standing-job.ts';
+
+const TOTALS = `
+  .keyBy('key')
+  .process({
+    state: { total: value(t.f64, 0), numbers: list(t.int) },
+    onRecord(record, { state, emit }) {
+      state.total.update((n) => n + record.n);
+      if (record.n % 9 === 0) state.numbers.add(record.n);
+      emit(record);
+    },
+  })
+  .returns(Count)
+  .uid('totals')`;
+const COUNTS = `.keyBy('key').aggregate({ n: count(), sum: sum('n') }, { emit: 'end' }).uid('counts')`;
+const FIRST = `records${TOTALS}.map((x) => x).returns(Count).uid('same').filter((x) => x.n >= 0).uid('all')${COUNTS}.to(discard()).uid('out');`;
+
+/** Takes a checkpoint of a job that stands still and ends it: the state that others are compared with. */
+async function checkpointOf(
+  file: string,
+  options: StandingOptions,
+): Promise<{ path: string; digests: Readonly<Record<string, string>> }> {
+  const handle = await startStill(file, options);
+  const { path } = await handle.checkpoint();
+  await handle.cancel();
+  return { path, digests: digestsOf(manifestAt(path)) };
+}
+
+async function restored(
+  file: string,
+  from: string,
+  options: Partial<StandingOptions> = {},
+): Promise<Readonly<Record<string, string>>> {
+  return (await checkpointOf(file, { directory: makeDirectory(), from, ...options })).digests;
+}
+
+describe('a changed graph', () => {
+  it('keeps the state of every uid: operators added, removed, reordered, chained differently, at another parallelism', async () => {
+    const directory = makeDirectory();
+    const { path, digests } = await checkpointOf(writeJob(directory, 'first.mjs', FIRST), { directory, parallelism: 3 });
+    const versions = {
+      reordered: `
+        records${COUNTS}.to(discard()).uid('out');
+        records.map((x) => x).returns(Count).uid('before')${TOTALS}.map((x) => x).returns(Count).uid('same').to(discard()).uid('out2');`,
+      chained: `records.rebalance()${TOTALS}.flatMap((x) => [x]).returns(Count).uid('new')${COUNTS}.map((x) => x).returns(Count).uid('after').to(discard()).uid('out');`,
+      broken: `records${TOTALS}.map((x) => x).returns(Count).uid('same').parallelism(1)${COUNTS}.parallelism(3).to(discard()).uid('out').parallelism(2);`,
+    };
+    for (const [i, [name, graph]] of Object.entries(versions).entries()) {
+      const parallelism = [1, 4, 2][i];
+      const changed = await restored(writeJob(directory, `${name}.mjs`, graph), path, { parallelism });
+      expect(changed, `${name} at ${parallelism}`).toEqual(digests);
+    }
+  });
+
+  it('that lost an operator is refused; with -n its state is dropped for good, also when the operator comes back', async () => {
+    const directory = makeDirectory();
+    const first = writeJob(directory, 'first.mjs', FIRST);
+    const { path, digests } = await checkpointOf(first, { directory });
+    const second = writeJob(directory, 'second.mjs', `records${COUNTS}.to(discard()).uid('out');`);
+    await expect(startStill(second, { directory, from: path })).rejects.toMatchObject({
+      code: 'ERR_STATE_UNMATCHED',
+      message: expect.stringContaining("'totals'"),
+    });
+    const without = await checkpointOf(second, { directory, from: path, allowNonRestoredState: true });
+    expect(without.digests).toEqual({ 'counts/n': digests['counts/n'], 'counts/sum': digests['counts/sum'], ...without.digests });
+    const back = await restored(first, without.path);
+    expect(back['totals/total']).toMatch(/ 0$/);
+    expect(back['totals/numbers']).toMatch(/ 0$/);
+  });
+
+  it('that lost a state is refused; with -n it is dropped for good, also when the state comes back', async () => {
+    const directory = makeDirectory();
+    const first = writeJob(directory, 'first.mjs', FIRST);
+    const { path, digests } = await checkpointOf(first, { directory });
+    const second = writeJob(
+      directory,
+      'second.mjs',
+      FIRST.replace(', numbers: list(t.int)', '').replace('if (record.n % 9 === 0) state.numbers.add(record.n);', ''),
+    );
+    await expect(startStill(second, { directory, from: path })).rejects.toMatchObject({
+      code: 'ERR_STATE_UNMATCHED',
+      message: expect.stringContaining("'numbers' of operator 'totals'"),
+    });
+    const without = await checkpointOf(second, { directory, from: path, allowNonRestoredState: true });
+    expect(without.digests['totals/total']).toBe(digests['totals/total']);
+    expect(without.digests['totals/numbers']).toBeUndefined();
+    expect(await restored(first, without.path)).toMatchObject({
+      'totals/total': digests['totals/total'],
+      'totals/numbers': expect.stringMatching(/ 0$/),
+    });
+  });
+});
+
+describe('claim modes', () => {
+  const SOURCES = ['checkpoint', 'canonical', 'native'] as const;
+
+  for (const source of SOURCES) {
+    for (const incremental of source === 'native' ? [true, false] : [source === 'checkpoint']) {
+      it(`no-claim of a ${source}, ${incremental ? 'incremental' : 'full'}: it is not touched, and not needed after one checkpoint`, async () => {
+        const directory = makeDirectory();
+        const file = writeJob(directory, 'job.mjs', FIRST);
+        const { from, digests } = await takeOne(file, directory, source);
+        const before = treeHash(dirname(from));
+        const handle = await startStill(file, {
+          directory: join(directory, 'second'),
+          from,
+          parallelism: 3,
+          config: { 'execution.checkpointing.incremental': incremental },
+        });
+        const own = await handle.checkpoint();
+        expect(treeHash(dirname(from))).toBe(before);
+        rmSync(source === 'checkpoint' ? dirname(from) : from, { recursive: true });
+        await handle.checkpoint();
+        const { path } = await handle.checkpoint();
+        await handle.cancel();
+        expect(path).not.toBe(own.path);
+        expect(await restored(file, path)).toEqual(digests);
+      });
+    }
+
+    it(`claim of a ${source}: it is deleted when num-retained newer ones exist, and nothing else is`, async () => {
+      const directory = makeDirectory();
+      const file = writeJob(directory, 'job.mjs', FIRST);
+      const { from, digests } = await takeOne(file, directory, source);
+      const others = readdirSync(dirname(from)).filter((name) => join(dirname(from), name) !== from && name !== 'shared');
+      const handle = await startStill(file, {
+        directory: join(directory, 'second'),
+        from,
+        claimMode: 'claim',
+        config: { 'state.checkpoints.num-retained': 2 },
+      });
+      await handle.checkpoint();
+      expect(existsSync(from)).toBe(true);
+      const { path } = await handle.checkpoint();
+      expect(existsSync(from)).toBe(false);
+      for (const name of others) expect(existsSync(join(dirname(from), name)), name).toBe(true);
+      await handle.cancel();
+      expect(await restored(file, path)).toEqual(digests);
+      // Those that were not claimed are whole.
+      const left = listCheckpoints(join(directory, 'checkpoints')).at(-1);
+      if (left !== undefined) expect(await restored(file, left.path)).toEqual(digests);
+    });
+  }
+
+  it('claim of a checkpoint whose job runs is refused, and no-claim is not', async () => {
+    const directory = makeDirectory();
+    const file = writeJob(directory, 'job.mjs', FIRST);
+    const owner = await startStill(file, { directory });
+    const { path } = await owner.checkpoint();
+    await expect(startStill(file, { directory, from: path, claimMode: 'claim' })).rejects.toMatchObject({
+      code: 'ERR_DIR_LOCKED',
+      facts: { pid: process.pid },
+    });
+    expect((await startStill(file, { directory, from: path })).state).toBe('running');
+  });
+
+  it('a claimed checkpoint outlives a job that ends before it has one of its own, whatever the retention policy', async () => {
+    const directory = makeDirectory();
+    const file = writeJob(directory, 'job.mjs', FIRST);
+    const { from } = await takeOne(file, directory, 'native');
+    const config = { 'execution.checkpointing.externalized-checkpoint-retention': 'NO_EXTERNALIZED_CHECKPOINTS' };
+    const second = join(directory, 'second');
+    await (await startStill(file, { directory: second, from, claimMode: 'claim', config })).cancel();
+    expect(existsSync(from)).toBe(true);
+    const handle = await startStill(file, {
+      directory: second,
+      from,
+      claimMode: 'claim',
+      config: { ...config, 'state.checkpoints.num-retained': 5 },
+    });
+    await handle.checkpoint();
+    await handle.cancel();
+    expect(existsSync(from)).toBe(false);
+  });
+
+  async function takeOne(
+    file: string,
+    directory: string,
+    source: (typeof SOURCES)[number],
+  ): Promise<{ from: string; digests: Readonly<Record<string, string>> }> {
+    const handle = await startStill(file, { directory, config: { 'state.checkpoints.num-retained': 3 } });
+    await handle.checkpoint();
+    const { path } = source === 'checkpoint' ? await handle.checkpoint() : await handle.savepoint(undefined, { format: source });
+    if (source === 'checkpoint') await handle.checkpoint();
+    await handle.cancel();
+    return { from: path, digests: digestsOf(manifestAt(path)) };
+  }
+});
+
+describe('what cannot be restored', () => {
+  const RETRIES = { 'restart-strategy.type': 'fixed-delay', 'restart-strategy.fixed-delay.attempts': 1000 };
+
+  it('fails at once whatever the restart strategy: a wrong path, a missing table, which is named', async () => {
+    const directory = makeDirectory();
+    const file = writeJob(directory, 'job.mjs', FIRST);
+    await expect(startStill(file, { directory, from: join(directory, 'nowhere'), config: RETRIES })).rejects.toMatchObject({
+      code: 'ERR_CHECKPOINT_NOT_FOUND',
+    });
+    const { path } = await checkpointOf(file, { directory });
+    const [{ hash }] = tablesOf(manifestAt(path));
+    rmSync(join(path, '../shared', `${hash}.sst`));
+    await expect(startStill(file, { directory, from: path, config: RETRIES })).rejects.toMatchObject({
+      code: 'ERR_FILE_MISSING',
+      message: expect.stringContaining(hash),
+    });
+  });
+
+  it('a parallelism above the recorded maximum is refused, up to it everything is exact', async () => {
+    const directory = makeDirectory();
+    const file = writeJob(directory, 'job.mjs', FIRST);
+    const { path, digests } = await checkpointOf(file, { directory, parallelism: 3, config: { 'pipeline.max-parallelism': 13 } });
+    for (const parallelism of [4, 13]) expect(await restored(file, path, { parallelism })).toEqual(digests);
+    await expect(startStill(file, { directory, from: path, parallelism: 14 })).rejects.toMatchObject({ code: 'ERR_JOB_INVALID' });
+    await expect(startStill(file, { directory, from: path, config: { 'pipeline.max-parallelism': 14 } })).rejects.toMatchObject({
+      code: 'ERR_MAX_PARALLELISM',
+    });
+  });
+});

@@ -139,24 +139,31 @@ export class Subtask {
     for (;;) {
       const running = input.run(deadlineMs);
       const stop = typeof running === 'string' ? running : await running;
-      if (stop === 'barrier') {
-        await this.#flip();
-        continue;
-      }
-      if (stop !== 'ended') return stop;
-      if (Atomics.load(control.i32, this.#word + ControlWord.triggered) >= this.#epoch) {
+      if (stop !== 'barrier' && stop !== 'ended') return stop;
+      if (stop === 'barrier' || Atomics.load(control.i32, this.#word + ControlWord.triggered) >= this.#epoch) {
+        if (!this.#drain()) return this.#full() ? 'full' : 'more';
         await this.#flip();
         continue;
       }
       if (this.#finished) return 'ended';
       this.#ending = true;
-      if (exchanges.some((exchange) => exchange.full)) return 'full';
+      if (this.#full()) return 'full';
       if (performance.now() >= deadlineMs) return 'more';
-      if (!chain.end(deadlineMs)) return exchanges.some((exchange) => exchange.full) ? 'full' : 'more';
-      chain.endTurn();
+      if (!chain.end(deadlineMs) || !this.#drain()) return this.#full() ? 'full' : 'more';
       for (const exchange of exchanges) exchange.end();
       this.#finished = true;
     }
+  }
+
+  /** Has everything left that operators buffer and combiners hold? */
+  #drain(): boolean {
+    const { chain } = this.#parts;
+    chain.endTurn();
+    return chain.drain();
+  }
+
+  #full(): boolean {
+    return this.#parts.exchanges.some((exchange) => exchange.full);
   }
 
   /**
@@ -168,7 +175,6 @@ export class Subtask {
     const { chain, exchanges, sinks, states, input, control, deployment, migrated } = this.#parts;
     const checkpointId = this.#epoch;
     const barrierAtMs = input.firstBarrierAtMs;
-    chain.endTurn();
     const operatorState: Record<string, Readonly<Record<string, readonly JsonValue[]>>> = { ...chain.snapshot(checkpointId) };
     const splits = input.snapshot();
     if (splits !== null && this.#parts.sourceUid !== null) operatorState[this.#parts.sourceUid] = splits;

@@ -143,14 +143,14 @@ describe('chain', () => {
     ]);
   });
 
-  it('flushes combiners at the end of a turn', () => {
-    let flushed = 0;
+  it('drains combiners when asked, and not at the end of a turn', () => {
+    let drained = 0;
     const chain = buildChain({
       nodes: [],
       tail: { full: false, emit: () => {} },
       input: null,
       partialInput: null,
-      combiners: [{ flush: () => flushed++ }],
+      combiners: [{ drain: () => ++drained === 2 }],
       context: contextOf(0, 1),
       where: () => undefined,
       range: ALL_HASHES,
@@ -160,7 +160,9 @@ describe('chain', () => {
       },
     });
     chain.endTurn();
-    expect(flushed).toBe(1);
+    expect(drained).toBe(0);
+    expect(chain.drain()).toBe(false);
+    expect(chain.drain()).toBe(true);
   });
 });
 

@@ -4,7 +4,7 @@ import type { Schema } from '../../src/format/schema.ts';
 import type { AggregateSpec } from '../../src/job/aggregate.ts';
 import type { KeySelector } from '../../src/job/graph.ts';
 import { LocalCombiner } from '../../src/worker/operators/local-combiner.ts';
-import { localCombineFor } from '../../src/worker/operators/local-combine.ts';
+import { localCombineFor, PARTIAL_COUNT } from '../../src/worker/operators/local-combine.ts';
 import { contentOf, contextOf, feed, finish, frameRows, keyedEdge, node, openChain, type Timed } from './harness.ts';
 
 const Sale: Schema = {
@@ -121,7 +121,7 @@ describe('local combining', () => {
                   where: () => undefined,
                 });
                 for (const record of records) combiner.emit(record);
-                combiner.flush();
+                while (!combiner.drain());
                 for (const row of rows) feed(merged, row);
                 expect(rows.length).toBeLessThanOrEqual(records.length);
               }
@@ -163,13 +163,73 @@ describe('local combining', () => {
     const site = { node: operator, context: contextOf(0, 1)(operator), where: () => undefined };
     const combiner = new LocalCombiner(combine as NonNullable<typeof combine>, out, site);
     for (let i = 0; i < 20_000; i++) combiner.emit({ shop: 0, item: `item-${i}`, price: 1 });
+    while (!combiner.drain());
     expect(sent).toBe(20_000);
     const repeated = { shop: 0, item: 'a', price: 1 };
     for (let i = 0; i < 1_000_000; i++) combiner.emit(repeated);
     expect(sent).toBe(1_020_000);
     for (let i = 0; i < 50_000; i++) combiner.emit(repeated);
-    combiner.flush();
-    expect(sent).toBeLessThan(1_020_010);
+    while (!combiner.drain());
+    expect(sent).toBe(1_020_001);
+  });
+});
+
+describe('a combiner with more keys than it holds', () => {
+  const key = { name: 'two fields', selector: { kind: 'fields', fields: ['item', 'shop'] } as const };
+  for (const selector of [{ kind: 'fields', fields: ['item'] } as const, key.selector]) {
+    it(`sends them in between, keyed by ${selector.fields.join(' and ')}, and loses none`, () => {
+      const operator = node('aggregate', { aggregate: { kind: 'built-in', emit: 'end', outputs: { n: { kind: 'count' } } } });
+      const combine = localCombineFor(operator, Sale, node('keyBy', { key: selector }));
+      const counts = new Map<string, number>();
+      let sent = 0;
+      const out = {
+        full: false,
+        emit: (partial: unknown) => {
+          const { item, [PARTIAL_COUNT]: count } = partial as { item: string; [PARTIAL_COUNT]: number };
+          counts.set(item, (counts.get(item) ?? 0) + count);
+          sent++;
+        },
+      };
+      const site = { node: operator, context: contextOf(0, 1)(operator), where: () => undefined };
+      const combiner = new LocalCombiner(combine as NonNullable<typeof combine>, out, site);
+      let records = 0;
+      const emit = (item: string): void => {
+        combiner.emit({ shop: item.length, item, price: 1 });
+        records++;
+      };
+      for (let i = 0; i < 60_000; i++) {
+        emit(`hot-${i % 2000}`);
+        emit(`hot-${(i * 7) % 2000}`);
+        emit(`cold-${i}`);
+      }
+      while (!combiner.drain());
+      expect([...counts.values()].reduce((sum, count) => sum + count, 0)).toBe(records);
+      expect(counts.get('hot-0')).toBe(60);
+      expect(counts.get('cold-59999')).toBe(1);
+      expect(sent).toBeGreaterThanOrEqual(62_000);
+      expect(sent).toBeLessThan(records / 1.3);
+    });
+  }
+
+  it('gives way when there is no room, and goes on where it stopped', () => {
+    const operator = node('aggregate', { aggregate: { kind: 'built-in', emit: 'end', outputs: { n: { kind: 'count' } } } });
+    const combine = localCombineFor(operator, Sale, node('keyBy', { key: { kind: 'fields', fields: ['item'] } }));
+    const items: unknown[] = [];
+    const out = {
+      full: false,
+      emit: (partial: unknown) => {
+        items.push((partial as SaleRecord).item);
+        out.full = items.length === 3;
+      },
+    };
+    const site = { node: operator, context: contextOf(0, 1)(operator), where: () => undefined };
+    const combiner = new LocalCombiner(combine as NonNullable<typeof combine>, out, site);
+    for (const item of ['a', 'b', 'c', 'd', 'e']) combiner.emit({ shop: 0, item, price: 1 });
+    expect(combiner.drain()).toBe(false);
+    expect(items).toEqual(['a', 'b', 'c']);
+    out.full = false;
+    expect(combiner.drain()).toBe(true);
+    expect(items).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 });
 

@@ -26,7 +26,7 @@ import { FilterOperator, FlatMapOperator, MapOperator, type ValueOperator } from
 
 /** Something that holds output back and must be flushed at the end of a turn: a `LocalCombiner`. */
 export interface Flushable {
-  flush(): void;
+  drain(): boolean;
 }
 
 /** Rows that enter a chain. Behind a source, those that the source makes in binary. */
@@ -123,10 +123,16 @@ export class Chain {
     return true;
   }
 
-  /** The turn or the epoch ends: nothing may be held back. */
+  /** The turn ends: operators write what they buffer. Combiners hold what they have until `drain`. */
   endTurn(): void {
     for (const { operator } of this.#operators) operator.endTurn?.();
-    for (const combiner of this.#options.combiners) combiner.flush();
+  }
+
+  /** Before a barrier and at the end: sends some of what combiners hold. True when nothing is left. */
+  drain(): boolean {
+    let done = true;
+    for (const combiner of this.#options.combiners) if (!combiner.drain()) done = false;
+    return done;
   }
 
   /** Operator state by uid, for the manifest. */

@@ -1,6 +1,7 @@
 /** What an attempt tells its checkpointing, and what it is told. */
 import type { JsonValue } from '../format/json.ts';
 import type { CoordinatorOptions } from './coordinator.ts';
+import type { Manifest } from '../format/manifest.ts';
 import type { CheckpointSummary } from './handle.ts';
 
 export interface CheckpointingOptions {
@@ -17,9 +18,21 @@ export interface CheckpointingOptions {
   readonly parent: { readonly jobId: string; readonly checkpointId: number } | null;
 }
 
+/** A checkpoint that did not come to be. */
+export interface AbortedCheckpoint {
+  readonly checkpointId: number;
+  readonly trigger: Manifest['trigger'];
+  readonly triggeredAt: Date;
+  readonly durationMs: number;
+  /** Subtasks whose part was durable, of all. */
+  readonly acknowledged: number;
+  readonly subtaskCount: number;
+}
+
 export interface CheckpointingEvents {
-  completed(summary: CheckpointSummary): void;
-  failed(checkpointId: number, error: Error): void;
+  completed(summary: CheckpointSummary, manifest: Manifest): void;
+  saved(savepoint: CheckpointSummary, manifest: Manifest): void;
+  failed(checkpoint: AbortedCheckpoint, error: Error): void;
   /** The attempt cannot go on. */
   fatal(error: Error): void;
   /** Records of a `collect` sink whose checkpoint is complete. */

@@ -306,7 +306,19 @@ export class Checkpointing {
     if (savepoint !== null) this.#savepoints.abandon(savepoint);
     if (trigger === 'stop') this.#readOn();
     for (const token of tokens) this.#reject(token, error);
-    if (trigger !== 'savepoint') this.#events.failed(id, error);
+    if (trigger === 'savepoint') return;
+    const { triggeredAt, startedMs, parts } = pending;
+    this.#events.failed(
+      {
+        checkpointId: id,
+        trigger,
+        triggeredAt,
+        durationMs: performance.now() - startedMs,
+        acknowledged: [...parts.values()].filter(({ persisted }) => persisted !== null).length,
+        subtaskCount: this.#coordinatorOptions.subtasks,
+      },
+      error,
+    );
   }
 
   #publish(id: number): void {
@@ -341,7 +353,10 @@ export class Checkpointing {
     const pending = this.#pending.get(id) as PendingParts;
     this.#pending.delete(id);
     if (pending.savepoint !== null) this.#savepoints.completed(pending.savepoint);
-    if (written.savepoint !== null) this.#events.notice(`Savepoint completed: ${written.savepoint.path}`);
+    if (written.savepoint !== null) {
+      this.#events.notice(`Savepoint completed: ${written.savepoint.path}`);
+      this.#events.saved(written.savepoint, manifest);
+    }
     this.#durable.take(id, pending, this.#pending.values());
     const { scheduler } = this.#attempt;
     // The state maps may drop older versions.
@@ -370,7 +385,7 @@ export class Checkpointing {
     if (checkpoint === null) return;
     this.#durable.published(manifest);
     this.#parent = { jobId: manifest.jobId, checkpointId: checkpoint.checkpointId };
-    this.#events.completed(checkpoint);
+    this.#events.completed(checkpoint, manifest);
     this.#old?.add(checkpoint.checkpointId, committed);
     this.#merger?.look();
   }

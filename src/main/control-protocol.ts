@@ -3,6 +3,7 @@
  * order of the requests. The socket is open to its user only, so there is no further authentication.
  */
 import type { EncodedError } from '../format/errors.ts';
+import type { HistoryRecord } from '../snapshot/history.ts';
 import type { CheckpointSummary, JobProgress } from './handle.ts';
 
 /** A longer line ends the connection: nothing that we say is near it. */
@@ -11,6 +12,7 @@ export const MAX_LINE_BYTES = 1024 * 1024;
 export type ControlRequest =
   | { readonly method: 'status' }
   | { readonly method: 'cancel' }
+  | { readonly method: 'history'; readonly limit: number }
   | {
       readonly method: 'stop';
       readonly savepointDirectory?: string;
@@ -26,6 +28,7 @@ export type ControlMethod = ControlRequest['method'];
 export interface ControlResults {
   readonly status: JobProgress | null;
   readonly cancel: null;
+  readonly history: readonly HistoryRecord[];
   readonly stop: CheckpointSummary | null;
   readonly checkpoint: CheckpointSummary;
   readonly savepoint: CheckpointSummary;
@@ -34,6 +37,16 @@ export interface ControlResults {
 export type ControlResponse =
   | { readonly ok: true; readonly result: unknown }
   | { readonly ok: false; readonly error: EncodedError };
+
+/** As many of the first items as an answer has room for. */
+export function withinLine<T>(items: readonly T[]): T[] {
+  let left = MAX_LINE_BYTES / 2;
+  const surplus = items.findIndex((item) => {
+    left -= Buffer.byteLength(JSON.stringify(item));
+    return left < 0;
+  });
+  return surplus === -1 ? [...items] : items.slice(0, surplus);
+}
 
 /** Checks a request from outside. @returns the reason why it is not one, or the request */
 export function parseRequest(line: string): ControlRequest | string {
@@ -52,6 +65,9 @@ export function parseRequest(line: string): ControlRequest | string {
     case 'cancel':
     case 'checkpoint':
       return { method: request['method'] };
+    case 'history':
+      if (!Number.isSafeInteger(request['limit']) || (request['limit'] as number) < 1) break;
+      return value as ControlRequest;
     case 'stop':
       if (!isOptional('savepointDirectory', 'string') || !isFormat('savepointFormat') || !isOptional('drain', 'boolean')) break;
       return value as ControlRequest;

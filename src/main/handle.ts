@@ -1,5 +1,6 @@
 /** What a running job looks like from outside: to the program that called `run()`, to the command line, to tests. */
 import type { EventEmitter } from 'node:events';
+import type { HistoryRecord } from '../snapshot/history.ts';
 
 export type JobState =
   | 'starting'
@@ -160,6 +161,13 @@ export interface JobHandle extends AsyncDisposable, Pick<EventEmitter<JobEvents>
   readonly done: Promise<JobResult>;
   readonly state: JobState;
   progress(): JobProgress;
+  /**
+   * What happened to the job's checkpoints, newest first, also before it was resumed: completed ones with sizes and times of each subtask,
+   * failures, restores.
+   *
+   * @param limit  default 100
+   */
+  history(limit?: number): Promise<readonly HistoryRecord[]>;
   /** Triggers a checkpoint and waits until it is complete. */
   checkpoint(): Promise<CheckpointSummary>;
   /**

@@ -15,8 +15,10 @@ import { TidemarkError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
 import { type JobGraph, sinkOf } from '../job/graph.ts';
 import { decodeCollected } from '../format/collected.ts';
+import { type HistoryRecord, recordOfManifest } from '../snapshot/history.ts';
 import { Attempt, defaultThreads } from './attempt.ts';
 import type { CheckpointStore, RestorePoint } from './checkpoint-store.ts';
+import { CheckpointHistory } from './checkpoint-history.ts';
 import { Checkpointing } from './checkpointing.ts';
 import type { Config } from './config.ts';
 import type { Trigger } from './coordinator.ts';
@@ -78,6 +80,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
   #attempts = 0;
   #restarts = 0;
   #history: RestartHistory = NO_FAILURES;
+  readonly #past: CheckpointHistory;
   #lastCheckpoint: (CheckpointSummary & { completedAt: number }) | null = null;
   #restoredFrom: string | null = null;
   #lastError: Error | null = null;
@@ -108,6 +111,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
     this.#config = config;
     this.#store = store;
     this.#nextEpoch = store.highestNumber() + 1;
+    this.#past = new CheckpointHistory(store.jobDirectory, (text) => this.emit('notice', text));
     this.#meter = new ProgressMeter(graph);
     this.done = this.#run();
     // Whoever is interested awaits it; a job that nobody awaits must not end the process by an unhandled rejection.
@@ -145,6 +149,10 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
       nextAttemptInMs: this.#nextAttemptAtMs === null ? null : Math.max(0, this.#nextAttemptAtMs - performance.now()),
       lastError: this.#lastError?.message ?? null,
     };
+  }
+
+  history(limit = 100): Promise<HistoryRecord[]> {
+    return this.#past.list(limit);
   }
 
   checkpoint(): Promise<CheckpointSummary> {
@@ -260,6 +268,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
     } catch (error) {
       ending = { kind: 'failed', error: error as Error };
     }
+    await this.#past.close();
     try {
       if (ending.kind === 'failed' && isFenced(ending.error)) await this.#store.abandon();
       else await this.#store.close(ending.kind, this.#keepLast);
@@ -346,6 +355,13 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
           path: point.path,
           checkpointId: point.manifest.checkpointId,
           durationMs: performance.now() - openedMs,
+          entries: attempt.restoredEntries,
+        });
+        this.#past.adopt(point.path);
+        this.#past.add({
+          type: 'restored',
+          ...this.#recordOf(point.manifest.checkpointId, new Date(), performance.now() - openedMs),
+          path: point.path,
           entries: attempt.restoredEntries,
         });
         this.#deliverRestored(attempt.options.restore);
@@ -450,14 +466,25 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
         countersBefore: point?.manifest.counters ?? {},
       },
       {
-        completed: (summary) => {
+        completed: (summary, manifest) => {
           this.#completed++;
+          this.#past.add(recordOfManifest(manifest, summary.path));
           this.#lastCheckpoint = { ...summary, completedAt: Date.now() };
           this.#store.completed();
           this.emit('checkpoint', summary);
         },
-        failed: (checkpointId, error) => {
+        saved: ({ path }, manifest) => this.#past.add({ ...recordOfManifest(manifest, path), kind: 'savepoint' }),
+        failed: ({ checkpointId, trigger, triggeredAt, durationMs, acknowledged, subtaskCount }, error) => {
           this.#failed++;
+          this.#past.add({
+            type: 'failed',
+            ...this.#recordOf(checkpointId, triggeredAt, durationMs),
+            trigger,
+            code: error instanceof TidemarkError ? error.code : 'ERR_INTERNAL',
+            message: error.message,
+            acknowledged,
+            subtaskCount,
+          });
           this.emit('checkpointFailed', { checkpointId, error });
         },
         fatal: fail,
@@ -483,6 +510,10 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
       },
       (error: unknown) => this.#end?.({ kind: 'failed', error: error as Error }),
     );
+  }
+
+  #recordOf(checkpointId: number, at: Date, durationMs: number) {
+    return { jobId: this.jobId, jobName: this.jobName, checkpointId, at: at.toISOString(), durationMs };
   }
 
   /** Records of a `collect` sink that the restored checkpoint had prepared, unless this process has delivered them. */

@@ -5,6 +5,7 @@
 import { encodeError } from '../format/errors.ts';
 import type { JobGraph } from '../job/graph.ts';
 import { loadJob } from '../job/load.ts';
+import { withinLine } from './control-protocol.ts';
 import type { JobHandle, StartOptions } from './handle.ts';
 import { guardAgainstOrphaning } from './orphan-guard.ts';
 import type { FromRuntime, RuntimeCall, ToRuntime } from './process-messages.ts';
@@ -90,10 +91,12 @@ async function answer(handle: Promise<JobHandle>, id: number, call: RuntimeCall)
   }
 }
 
-function perform(handle: JobHandle, call: RuntimeCall): Promise<unknown> {
+async function perform(handle: JobHandle, call: RuntimeCall): Promise<unknown> {
   switch (call.method) {
     case 'cancel':
       return handle.cancel();
+    case 'history':
+      return withinLine(await handle.history(call.limit));
     case 'checkpoint':
       return handle.checkpoint();
     case 'savepoint':

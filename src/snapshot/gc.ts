@@ -17,9 +17,10 @@
 import { join } from 'node:path';
 import type { TidemarkError } from '../format/errors.ts';
 import { tablesOf } from '../format/manifest.ts';
-import { attempt, errnoOf, fileError, isMissing, listDirectory, removeDirectoryOfFiles, syncDirectory } from './files.ts';
+import { attempt, errnoOf, fileError, isMissing, listDirectory, quietly, removeDirectoryOfFiles, syncDirectory } from './files.ts';
 import type { FsPort } from './fs-port.ts';
 import {
+  catalogDirectory,
   checkpointDirectory,
   checkpointName,
   deletionName,
@@ -188,6 +189,8 @@ function namedTablesIfReadable(fs: FsPort, directory: string): ReadonlySet<strin
 
 /** When no checkpoint is kept, the job leaves nothing behind but what sinks own. */
 function removeEmptyDirectories(fs: FsPort, jobDir: string): void {
+  // The history of checkpoints that are gone. What is open in there, or cannot be removed, keeps the job's directory.
+  quietly(() => removeDirectoryOfFiles(fs, catalogDirectory(jobDir)));
   for (const path of [sharedDirectory(jobDir), taskOwnedDirectory(jobDir), jobDir]) {
     try {
       attempt('remove directory', path, () => fs.removeDirectory(path));

@@ -4,10 +4,11 @@
  */
 import { join } from 'node:path';
 import { TidemarkError } from '../format/errors.ts';
-import { tablesOf, type Manifest } from '../format/manifest.ts';
+import { tablesOf, type Manifest, type SubtaskStatistics } from '../format/manifest.ts';
 import { listDirectory } from './files.ts';
 import type { FsPort } from './fs-port.ts';
-import { isJobId, isSavepointName, parseCheckpointName } from './paths.ts';
+import { jobDirectoriesIn } from './job-directories.ts';
+import { isJobId, isSavepointName } from './paths.ts';
 import { type StoredState, storedStates, type WeighedState, weighStates } from './weigh.ts';
 import { findCheckpointsOfJob, openCheckpoint, readCheckpoint, type Checkpoint, type FoundCheckpoint } from './restore.ts';
 
@@ -17,7 +18,9 @@ export interface CheckpointListing {
   readonly jobId: string | null;
   readonly jobName: string | null;
   readonly checkpointId: number | null;
+  readonly triggeredAt: string | null;
   readonly completedAt: string | null;
+  readonly durationMs: number | null;
   readonly trigger: Manifest['trigger'] | null;
   readonly sizes: Manifest['sizes'] | null;
   readonly entries: number | null;
@@ -31,11 +34,10 @@ export interface CheckpointListing {
  * @param directory  a checkpoint directory with job ids in it, the directory of one job, or a directory of savepoints
  */
 export function listCheckpoints(fs: FsPort, directory: string): CheckpointListing[] {
-  const names = listDirectory(fs, directory);
-  const jobs = names.some((name) => parseCheckpointName(name) !== null)
-    ? [directory]
-    : names.filter(isJobId).map((name) => join(directory, name));
-  const savepoints = names.filter(isSavepointName).map((name) => savepointAt(fs, join(directory, name)));
+  const jobs = jobDirectoriesIn(fs, directory);
+  const savepoints = listDirectory(fs, directory)
+    .filter(isSavepointName)
+    .map((name) => savepointAt(fs, join(directory, name)));
   return [...jobs.flatMap((jobDir) => findCheckpointsOfJob(fs, jobDir)).map(listingOf), ...savepoints];
 }
 
@@ -74,7 +76,9 @@ function describe(
     jobId: manifest?.jobId ?? jobId,
     jobName: manifest?.jobName ?? null,
     checkpointId: manifest?.checkpointId ?? checkpointId,
+    triggeredAt: manifest?.triggeredAt ?? null,
     completedAt: manifest?.completedAt ?? null,
+    durationMs: manifest?.durationMs ?? null,
     trigger: manifest?.trigger ?? null,
     sizes: manifest?.sizes ?? null,
     entries: manifest === undefined ? null : entriesOf(manifest),
@@ -92,6 +96,7 @@ export interface CheckpointInspection extends Omit<Manifest, 'stages' | 'config'
     readonly tableBytes: number;
     readonly longestSyncMs: number;
     readonly longestAlignmentMs: number;
+    readonly subtasks: readonly ({ readonly subtask: number; readonly finished: boolean } & SubtaskStatistics)[];
   }[];
   /** What the tables hold of each state. */
   readonly states: readonly StoredState[];
@@ -132,6 +137,7 @@ export function inspectCheckpoint(fs: FsPort, path: string, options: { readonly 
       tableBytes: subtasks.flatMap((subtask) => subtask.tables).reduce((sum, table) => sum + table.sizeBytes, 0),
       longestSyncMs: Math.max(0, ...subtasks.map((subtask) => subtask.statistics.syncMs)),
       longestAlignmentMs: Math.max(0, ...subtasks.map((subtask) => subtask.statistics.alignmentMs)),
+      subtasks: subtasks.map(({ subtask, finished, statistics }) => ({ subtask, finished, ...statistics })),
     })),
     states: storedStates(fs, checkpoint),
     weights: options.weigh === undefined ? null : weighStates(fs, checkpoint, options.weigh),

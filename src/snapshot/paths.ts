@@ -5,6 +5,7 @@
  * <base>/<job-id>/chk-<n>/_metadata       manifest of checkpoint n; a chk-<n> without one never exists
  * <base>/<job-id>/shared/<hash>.sst       sorted tables, named by content
  * <base>/<job-id>/taskowned/              what sinks own; never deleted here
+ * <base>/<job-id>/catalog/                history of the checkpoints, a LevelDB; may be deleted at any time
  * <savepoint dir>/savepoint-<6 of job-id>-<random>/_metadata and <hash>.sst beside it: self-contained
  * ```
  *
@@ -21,6 +22,7 @@ import { isContentHash } from '../format/content-hash.ts';
 export const METADATA_NAME = '_metadata';
 export const SHARED_NAME = 'shared';
 export const TASK_OWNED_NAME = 'taskowned';
+export const CATALOG_NAME = 'catalog';
 const TABLE_SUFFIX = '.sst';
 const TEMPORARY_FILE = '.tmp-';
 const DIRECTORY_IN_PUBLICATION = '.new-';
@@ -50,6 +52,10 @@ export function sharedDirectory(jobDir: string): string {
 
 export function taskOwnedDirectory(jobDir: string): string {
   return join(jobDir, TASK_OWNED_NAME);
+}
+
+export function catalogDirectory(jobDir: string): string {
+  return join(jobDir, CATALOG_NAME);
 }
 
 export function manifestPath(directory: string): string {

@@ -5,8 +5,8 @@ import { TidemarkError } from '../format/errors.ts';
 import { tablesOf, type Manifest } from '../format/manifest.ts';
 import { listDirectory, withRegularFile } from './files.ts';
 import type { FsPort } from './fs-port.ts';
+import { jobDirectoriesIn } from './job-directories.ts';
 import {
-  isJobId,
   isRetiredDirectoryName,
   isSavepointName,
   isTemporaryDirectoryName,
@@ -96,11 +96,8 @@ interface Place {
 function placesIn(fs: FsPort, directory: string): Place[] {
   const names = listDirectory(fs, directory);
   if (names.includes('_metadata')) return [{ tables: directory, checkpoints: [readCheckpoint(fs, directory)] }];
-  const jobs = names.some((name) => parseCheckpointName(name) !== null)
-    ? [directory]
-    : names.filter(isJobId).map((name) => join(directory, name));
   return [
-    ...jobs.map((job) => ({
+    ...jobDirectoriesIn(fs, directory).map((job) => ({
       tables: sharedDirectory(job),
       checkpoints: listDirectory(fs, job)
         .filter((name) => parseCheckpointName(name) !== null)

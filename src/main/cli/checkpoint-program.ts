@@ -20,8 +20,12 @@ export function defineCheckpointCommands(command: MakeCommand, setExitCode: SetE
     .description('Lists the checkpoints and savepoints in a directory.')
     .option('--json', 'one JSON document on standard output')
     .argument('<dir>', 'execution.checkpointing.dir, the directory of one job in it, or a directory of savepoints')
+    .option(
+      '--history <n>',
+      'show the last n events of each job, with checkpoints that were deleted since; default: the last 10 failures and restores',
+    )
     .action(async (directory: string, flags) =>
-      setExitCode(await (await import('./checkpoints.ts')).listCheckpointsCommand(directory, flags)),
+      setExitCode(await (await import('./list.ts')).listCheckpointsCommand(directory, flags)),
     );
   defineTools(command, setExitCode);
   defineTools((nameAndArguments) => command(nameAndArguments, group), setExitCode);
@@ -38,7 +42,7 @@ function defineTools(command: MakeCommand, setExitCode: SetExitCode): void {
     .description('Checks that every file of a checkpoint is there and is what the manifest says.')
     .argument(...PATH)
     .option('--deep', 'decode every entry and compare the state digests')
-    .action(async (path: string, flags) => setExitCode(await (await import('./checkpoints.ts')).verifyCommand(path, flags)));
+    .action(async (path: string, flags) => setExitCode(await (await import('./verify.ts')).verifyCommand(path, flags)));
   command('get')
     .description("Shows one key's value. Reads only the blocks that hold it.")
     .argument(...PATH)

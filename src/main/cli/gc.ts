@@ -2,10 +2,11 @@
 import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { TidemarkError } from '../../format/errors.ts';
-import { listDirectory, withRegularFile } from '../../snapshot/files.ts';
+import { withRegularFile } from '../../snapshot/files.ts';
 import { realFs } from '../../snapshot/fs-port.ts';
 import { collectGarbage, type CollectionPlan, type CollectionRequest } from '../../snapshot/gc.ts';
-import { checkpointDirectory, isJobId, parseCheckpointName, sharedDirectory, tablePath } from '../../snapshot/paths.ts';
+import { jobDirectoriesIn } from '../../snapshot/job-directories.ts';
+import { checkpointDirectory, sharedDirectory, tablePath } from '../../snapshot/paths.ts';
 import { findCheckpointsOfJob, type FoundCheckpoint } from '../../snapshot/restore.ts';
 import { lockDirectory } from '../dir-lock.ts';
 import { humanBytes } from '../human.ts';
@@ -43,7 +44,7 @@ export async function gcCommand(directory: string, flags: GcFlags): Promise<numb
   const retained = retainedOf(flags.retain);
   const dryRun = flags.dryRun === true;
   const jobs: JobCollection[] = [];
-  for (const job of jobDirectories(directory)) jobs.push(await collect(job, retained, dryRun));
+  for (const job of jobDirectoriesIn(realFs, directory)) jobs.push(await collect(job, retained, dryRun));
   if (flags.json) printJson({ directory, dryRun, jobs });
   else print(jobs, directory, dryRun);
   return jobs.some(({ problem }) => problem !== null) ? 1 : 0;
@@ -54,12 +55,6 @@ function retainedOf(text: string | undefined): number {
   if (!/^[1-9]\d{0,8}$/.test(text))
     throw usage(`--retain needs a whole number of at least 1; it was given ${JSON.stringify(text)}`);
   return Number(text);
-}
-
-function jobDirectories(directory: string): string[] {
-  const names = listDirectory(realFs, directory);
-  if (names.some((name) => parseCheckpointName(name) !== null) || names.includes('shared')) return [directory];
-  return names.filter(isJobId).map((name) => join(directory, name));
 }
 
 /** Only the owner of a job's directory may delete in it: while a job runs, that is its runtime, which does so by itself. */

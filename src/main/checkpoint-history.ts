@@ -1,0 +1,79 @@
+/**
+ * Keeps the history of a running job: in memory, and in the catalog of its directory. The job does not wait for it and never fails by it: what
+ * goes wrong is told once, and tried again with the next record.
+ */
+import { dirname } from 'node:path';
+import type { HistoryRecord } from '../snapshot/history.ts';
+import { Catalog } from './catalog.ts';
+
+/** Records kept while the catalog cannot be written. */
+const MAX_WAITING = 1000;
+
+export class CheckpointHistory {
+  readonly #jobDirectory: string | null;
+  readonly #notice: (text: string) => void;
+  #catalog: Catalog | null = null;
+  /** Not in the catalog yet, oldest first. */
+  #waiting: HistoryRecord[] = [];
+  #work: Promise<void> = Promise.resolve();
+  #told = false;
+  #closed = false;
+
+  /**
+   * @param jobDirectory  owned by this process; null: there is none, and nothing is kept for later
+   * @param notice        takes a line for people
+   */
+  constructor(jobDirectory: string | null, notice: (text: string) => void) {
+    this.#jobDirectory = jobDirectory;
+    this.#notice = notice;
+  }
+
+  /** Returns at once. */
+  add(record: HistoryRecord): void {
+    this.#waiting.push(record);
+    if (this.#waiting.length > MAX_WAITING) this.#waiting.shift();
+    this.#work = this.#work.then(() => this.#write());
+  }
+
+  /** Takes over the history of the job whose checkpoint is restored: its directory may be deleted before this job ends. */
+  adopt(checkpointPath: string): void {
+    const former = dirname(checkpointPath);
+    if (former === this.#jobDirectory) return;
+    this.#work = this.#work.then(async () => {
+      this.#waiting.unshift(...((await Catalog.read(former)) ?? []).toReversed());
+      await this.#write();
+    });
+  }
+
+  /** Newest first. */
+  async list(limit: number): Promise<HistoryRecord[]> {
+    await this.#work;
+    const kept = (await this.#catalog?.list(limit)) ?? [];
+    return [...this.#waiting.toReversed(), ...kept].slice(0, limit);
+  }
+
+  /** Writes what is left and lets go of the catalog. */
+  async close(): Promise<void> {
+    await this.#work;
+    this.#closed = true;
+    await this.#catalog?.close().catch(() => undefined);
+    this.#catalog = null;
+  }
+
+  async #write(): Promise<void> {
+    if (this.#jobDirectory === null || this.#closed || this.#waiting.length === 0) return;
+    try {
+      // Opened with the first record: a job that starts does not wait for a database.
+      this.#catalog ??= await Catalog.open(this.#jobDirectory);
+      const records = [...this.#waiting];
+      await this.#catalog.add(records);
+      this.#waiting = this.#waiting.slice(records.length);
+    } catch (error) {
+      if (this.#told) return;
+      this.#told = true;
+      this.#notice(
+        `The history of checkpoints cannot be written and is kept in memory: ${(error as Error).message}. Checkpoints do not depend on it.`,
+      );
+    }
+  }
+}

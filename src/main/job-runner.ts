@@ -11,7 +11,7 @@
 import { EventEmitter, once } from 'node:events';
 import { randomBytes } from 'node:crypto';
 import { assert } from '../format/assert.ts';
-import { TidemarkError } from '../format/errors.ts';
+import { type ErrorFacts, TidemarkError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
 import { type JobGraph, sinkOf } from '../job/graph.ts';
 import { decodeCollected } from '../format/collected.ts';
@@ -312,7 +312,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
           error: new TidemarkError(
             'ERR_JOB_FAILED',
             `Job '${this.jobName}' failed and is not restarted: ${decision.reason}. ${error.message}`,
-            { cause: error },
+            { cause: error, facts: { ...factsOf(error), restarts: this.#restarts } },
           ),
         };
       }
@@ -551,6 +551,11 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
     this.#state = state;
     this.emit('state', state);
   }
+}
+
+/** What a program wants to know of the last failure, in the error that follows from it. */
+function factsOf(error: Error): ErrorFacts {
+  return error instanceof TidemarkError ? { ...error.facts, cause: error.code } : {};
 }
 
 /** Has another process taken the job over? What is in its directory is not ours to delete then. */

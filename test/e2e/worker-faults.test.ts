@@ -89,7 +89,8 @@ describe('a worker in which it goes wrong every time', () => {
     expect(code).toBe(1);
     expect(stderr).toMatch(/ERR_JOB_FAILED: .*restart-strategy\.fixed-delay\.attempts/);
     expect(stderr).toMatch(AT_RECORD);
-    expect(json(), stderr).toMatchObject({ status: 'failed', restarts: 1, error: { code: 'ERR_JOB_FAILED' } });
+    const facts = { cause: 'ERR_OPERATOR_FAILED', operator: 'number', source: 'generated record 1500', restarts: 1 };
+    expect(json(), stderr).toMatchObject({ status: 'failed', restarts: 1, error: { code: 'ERR_JOB_FAILED', facts } });
   });
 
   it.each([

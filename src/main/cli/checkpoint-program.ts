@@ -20,6 +20,7 @@ export function defineCheckpointCommands(command: MakeCommand, setExitCode: SetE
     .description('Lists the checkpoints and savepoints in a directory.')
     .option('--json', 'one JSON document on standard output')
     .argument('<dir>', 'execution.checkpointing.dir, the directory of one job in it, or a directory of savepoints')
+    .option('--latest', 'print the path of the newest sound checkpoint, and nothing else; exit code 3 if there is none')
     .option(
       '--history <n>',
       'show the last n events of each job, with checkpoints that were deleted since; default: the last 10 failures and restores',

@@ -119,9 +119,13 @@ function print(jobs: readonly JobCollection[], directory: string, dryRun: boolea
       continue;
     }
     printOut(
-      `${job}: ${verb} ${checkpoints.length} checkpoints, ${tables.length} tables (${humanBytes(bytes)}), ${leftovers.length} leftovers.`,
+      `${job}: ${verb} ${counted(checkpoints, 'checkpoint')}, ${counted(tables, 'table')} (${humanBytes(bytes)}), ${counted(leftovers, 'leftover')}.`,
     );
     for (const path of [...checkpoints, ...tables, ...leftovers]) printOut(`  ${path}`);
   }
   if (dryRun) printOut('Nothing was deleted: this was a dry run.');
+}
+
+function counted(items: readonly unknown[], name: string): string {
+  return `${items.length} ${name}${items.length === 1 ? '' : 's'}`;
 }

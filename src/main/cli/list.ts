@@ -10,7 +10,7 @@ import { humanBytes, humanCount, humanDuration } from '../human.ts';
 import { type JobHistory, readHistory } from '../read-history.ts';
 import { printable } from '../terminal.ts';
 import type { Column } from '../text-table.ts';
-import { paintOut, printJson, printOut, printTable } from './output.ts';
+import { paintOut, printErr, printJson, printOut, printTable } from './output.ts';
 import { usage } from './run-options.ts';
 
 const COLUMNS: readonly Column[] = [
@@ -35,6 +35,7 @@ const DEFAULT_SHOWN = 10;
 
 interface ListFlags {
   readonly json?: boolean;
+  readonly latest?: boolean;
   readonly history?: string;
 }
 
@@ -49,6 +50,7 @@ export async function listCheckpointsCommand(directory: string, flags: ListFlags
   }
   const shown = shownOf(flags.history);
   const checkpoints = listCheckpoints(realFs, directory);
+  if (flags.latest) return printLatest(directory, checkpoints, flags.json === true);
   const jobs = await Promise.all(jobDirectoriesIn(realFs, directory).map((job) => readHistory(job, SUMMARIZED)));
   if (flags.json) printJson({ directory, checkpoints, jobs: jobs.map((job) => jobDocument(job, shown)) });
   else
@@ -59,6 +61,16 @@ export async function listCheckpointsCommand(directory: string, flags: ListFlags
       jobs,
     );
   return 0;
+}
+
+/** @returns 3 when there is none */
+function printLatest(directory: string, checkpoints: readonly CheckpointListing[], json: boolean): number {
+  const sound = checkpoints.filter(({ problem, completedAt }) => problem === null && completedAt !== null);
+  const latest = sound.toSorted((a, b) => Date.parse(b.completedAt ?? '') - Date.parse(a.completedAt ?? ''))[0] ?? null;
+  if (json) printJson({ directory, latest });
+  else if (latest === null) printErr(`There is no sound checkpoint in ${directory}.`);
+  else printOut(latest.directory);
+  return latest === null ? 3 : 0;
 }
 
 function shownOf(text: string | undefined): number {

@@ -20,13 +20,15 @@ export class Memory {
   /** @param bytes  byteLength must be a multiple of 8 */
   constructor(bytes: SharedArrayBuffer | ArrayBuffer) {
     assert(bytes.byteLength % 8 === 0, 'memory length must be a multiple of 8');
+    const { byteLength } = bytes;
     this.bytes = bytes;
-    this.u8 = new Uint8Array(bytes);
-    this.i32 = new Int32Array(bytes);
-    this.u32 = new Uint32Array(bytes);
-    this.f64 = new Float64Array(bytes);
-    this.buf = Buffer.from(bytes as ArrayBuffer);
-    this.byteLength = bytes.byteLength;
+    // Lengths are given: without them a view over a growable buffer would track its length.
+    this.u8 = new Uint8Array(bytes, 0, byteLength);
+    this.i32 = new Int32Array(bytes, 0, byteLength / 4);
+    this.u32 = new Uint32Array(bytes, 0, byteLength / 4);
+    this.f64 = new Float64Array(bytes, 0, byteLength / 8);
+    this.buf = Buffer.from(bytes as ArrayBuffer, 0, byteLength);
+    this.byteLength = byteLength;
   }
 
   /** Private memory of this thread. */

@@ -70,6 +70,52 @@ describe('state map: entries', () => {
     expect(map.size).toBe(0);
   });
 
+  it.each([1, 2] as const)(
+    'state map: locateWords finds live entries of any length, keys of %d words, and isNewest tells what became of them',
+    (words) => {
+      const map = newMap();
+      const count = 500;
+      const keys = new Uint32Array(count * words).map((_, i) => i % 300);
+      const hashes = new Uint32Array(count);
+      const addresses = new Uint32Array(count);
+      const keyAt = (i: number): void => scratch.u32.set(keys.subarray(i * words, (i + 1) * words));
+      for (let i = 0; i < count; i++) {
+        hashes[i] = words === 1 ? hashKeyOfWord(keys[i]) : hashKeyOfTwoWords(keys[i * 2], keys[i * 2 + 1]);
+        keyAt(i);
+        // Every third key is absent, every fourth of the others deleted; values have 0 to 40 bytes.
+        if (i % 3 !== 0) map.upsert(hashes[i], scratch, 0, words * 4, (i % 6) * 8);
+        if (i % 4 === 1) map.delete(hashes[i], scratch, 0, words * 4);
+      }
+      map.locateWords(hashes, keys, words, count, addresses);
+      for (let i = 0; i < count; i++) {
+        keyAt(i);
+        expect(addresses[i]).toBe(map.find(hashes[i], scratch, 0, words * 4));
+      }
+      const at = addresses.findIndex((address) => address !== 0);
+      keyAt(at);
+      expect(map.isNewest(addresses[at])).toBe(true);
+      map.mark(2);
+      expect(map.isNewest(addresses[at])).toBe(true);
+      const copy = map.upsert(hashes[at], scratch, 0, words * 4, map.valueLength(addresses[at]));
+      expect(copy).not.toBe(addresses[at]);
+      expect(map.isNewest(addresses[at])).toBe(false);
+      expect(map.isNewest(copy)).toBe(true);
+      map.delete(hashes[at], scratch, 0, words * 4);
+      expect(map.isNewest(copy)).toBe(false);
+    },
+  );
+
+  it('state map: changedBytes counts the entries of the epoch, each once', () => {
+    const map = newMap();
+    for (let key = 0; key < 100; key++) put(map, key, 1);
+    for (let key = 0; key < 100; key++) put(map, key, 2);
+    expect(map.changedBytes).toBe(map.liveBytes);
+    checkpoint(map);
+    expect(map.changedBytes).toBe(0);
+    for (let round = 0; round < 3; round++) for (let key = 0; key < 10; key++) put(map, key, 3);
+    expect(map.changedBytes).toBe(map.liveBytes / 10);
+  });
+
   it.each([1, 2] as const)('state map: upsertWords finds and creates what upsert would, keys of %d words', (words) => {
     const map = newMap({ segmentBytes: 4096 });
     const expected = new Map<number, number>();

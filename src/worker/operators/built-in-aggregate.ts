@@ -14,7 +14,7 @@ import { addCounts, addValues, countRecords, keepLargest, keepLeast } from './ac
 import { DistinctValues } from './distinct-values.ts';
 import { END_STATE, EndCursor, visitKeys } from './end-cursor.ts';
 import { FieldValues } from './field-values.ts';
-import { CHUNK_ROWS, gatherFrames } from './keyed-input.ts';
+import { CHUNK_ROWS, gatherFrames, gatherKeys } from './keyed-input.ts';
 import { PARTIAL_COUNT, partialColumn } from './local-combine.ts';
 import { operatorFailure } from './operator-failure.ts';
 import type { KeyedEnv } from './process-operator.ts';
@@ -175,7 +175,7 @@ export class BuiltInAggregateOperator implements Operator {
     const addresses = this.#addresses;
     if (input.fixedKeyBytes !== 0) {
       const words = input.fixedKeyBytes === 4 ? 1 : 2;
-      gatherKeys(memory.u32, this.#rowAt, input.fixedKeyOffset, words, count, this.#keys);
+      gatherKeys(memory.u32, this.#frames, input.fixedKeyOffset, words, count, this.#keys);
       map.upsertWords(this.#hashes, this.#keys, words, count, this.#layout.valueBytes, addresses);
       // Keys are equally long, so the value is at the same distance from every entry.
       const distance = map.valueAt(addresses[0]) / 8 - addresses[0];
@@ -228,16 +228,4 @@ export class BuiltInAggregateOperator implements Operator {
 /** Schema of a field; null for records without one. */
 function fieldSchema(schema: Schema | null, field: string): Schema | null {
   return schema?.type === 'record' ? (schema.fields.find(({ name }) => name === field)?.schema ?? null) : null;
-}
-
-function gatherKeys(u32: Uint32Array, rowAt: Uint32Array, offset: number, words: number, count: number, keys: Uint32Array): void {
-  if (words === 1) {
-    for (let i = 0; i < count; i++) keys[i] = u32[(rowAt[i] + offset) >>> 2];
-    return;
-  }
-  for (let i = 0; i < count; i++) {
-    const word = (rowAt[i] + offset) >>> 2;
-    keys[2 * i] = u32[word];
-    keys[2 * i + 1] = u32[word + 1];
-  }
 }

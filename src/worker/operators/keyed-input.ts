@@ -43,8 +43,13 @@ export class KeyedInput {
     return this.#keyInFrame ? rowAfterKey(memory, at) : at + FRAME_HEADER_BYTES;
   }
 
-  /** Moves `key` to that of the frame at `at`. Runs once per record. @returns byte offset of the row */
-  locate(memory: Memory, at: number, key: CurrentKey): number {
+  /**
+   * Moves `key` to that of the frame at `at`. Runs once per record.
+   *
+   * @param located  address of the key's entry in `key.locatedIn`, if known
+   * @returns        byte offset of the row
+   */
+  locate(memory: Memory, at: number, key: CurrentKey, located = 0): number {
     const { ref } = key;
     const { u32 } = memory;
     let rowAt = at + FRAME_HEADER_BYTES;
@@ -62,8 +67,29 @@ export class KeyedInput {
     } else {
       this.shape.rowKey?.locate(memory, rowAt, ref);
     }
-    key.moved();
+    key.moved(located);
     return rowAt;
+  }
+}
+
+/** Copies the keys of frames, of one or two words at a fixed place of the row. */
+export function gatherKeys(
+  u32: Uint32Array,
+  frames: Uint32Array,
+  keyOffset: number,
+  words: 1 | 2,
+  count: number,
+  keys: Uint32Array,
+): void {
+  const offset = (FRAME_HEADER_BYTES + keyOffset) >>> 2;
+  if (words === 1) {
+    for (let i = 0; i < count; i++) keys[i] = u32[(frames[i] >>> 2) + offset];
+    return;
+  }
+  for (let i = 0; i < count; i++) {
+    const word = (frames[i] >>> 2) + offset;
+    keys[2 * i] = u32[word];
+    keys[2 * i + 1] = u32[word + 1];
   }
 }
 

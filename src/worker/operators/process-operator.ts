@@ -6,7 +6,7 @@ import { CurrentKey } from '../state/handles/current-key.ts';
 import { type KeyedStateInfo, type OpenedState, openState } from '../state/handles/open-state.ts';
 import type { StateMap } from '../state/state-map.ts';
 import { END_STATE, EndCursor, type HashRange, visitKeys } from './end-cursor.ts';
-import { CHUNK_ROWS, gatherFrames, type KeyedInput } from './keyed-input.ts';
+import { CHUNK_ROWS, gatherFrames, gatherKeys, type KeyedInput } from './keyed-input.ts';
 import { type FailureSite, operatorFailure } from './operator-failure.ts';
 
 type ProcessNode = Extract<GraphNode, { readonly kind: 'process' }>;
@@ -40,6 +40,9 @@ export class KeyedProcessOperator implements Operator {
   readonly #taken: RowsTaken = { frames: 0, next: 0 };
   readonly #frames = new Uint32Array(CHUNK_ROWS + 1);
   readonly #hashes = new Uint32Array(CHUNK_ROWS);
+  readonly #keys = new Uint32Array(2 * CHUNK_ROWS);
+  /** Address of each record's entry in `fetched`; 0 where it is not known. */
+  readonly #located = new Uint32Array(CHUNK_ROWS);
   /** Keeps the engine from dropping the prefetch loop. */
   checksum = 0;
 
@@ -53,6 +56,7 @@ export class KeyedProcessOperator implements Operator {
     );
     this.#states = states.map(([, state]) => state);
     this.#fetched = this.#states.find(({ isHead }) => isHead === null)?.map ?? null;
+    this.#key.locatedIn = this.#fetched;
     this.#context = new KeyedContext(
       Object.fromEntries(states.map(([name, { handle }]) => [name, handle])),
       this.#key,
@@ -76,15 +80,27 @@ export class KeyedProcessOperator implements Operator {
     taken.next = rows.from;
     while (taken.frames < limitFrames && taken.next < rows.to && !out.full) {
       const count = gatherFrames(rows, taken.next, limitFrames - taken.frames, this.#frames, this.#hashes);
-      const fetched = this.#fetched;
-      if (fetched !== null && fetched.size > PREFETCH_ENTRIES)
-        this.checksum = (this.checksum + fetched.prefetch(this.#hashes, count)) | 0;
+      this.#fetch(rows.memory, count);
       const done = this.#view === null ? this.#processObjects(rows, count) : this.#processViews(rows, count, this.#view);
       taken.frames += done;
       taken.next = this.#frames[done];
     }
     this.recordsIn += taken.frames;
     return taken;
+  }
+
+  /** Brings the entries of the records' keys into the cache, and notes where they are when the keys have a fixed length. */
+  #fetch(memory: Rows['memory'], count: number): void {
+    const fetched = this.#fetched;
+    const { fixedKeyBytes, fixedKeyOffset } = this.#env.input;
+    if (fetched === null) return;
+    if (fixedKeyBytes !== 0) {
+      const words = fixedKeyBytes === 4 ? 1 : 2;
+      gatherKeys(memory.u32, this.#frames, fixedKeyOffset, words, count, this.#keys);
+      fetched.locateWords(this.#hashes, this.#keys, words, count, this.#located);
+    } else if (fetched.size > PREFETCH_ENTRIES) {
+      this.checksum = (this.checksum + fetched.prefetch(this.#hashes, count)) | 0;
+    }
   }
 
   end(deadlineMs: number): boolean {
@@ -114,12 +130,13 @@ export class KeyedProcessOperator implements Operator {
     const context = this.#context;
     const spec = this.#spec;
     const frames = this.#frames;
+    const located = this.#located;
     let i = 0;
     let rowAt = 0;
     try {
       while (i < count) {
         const at = frames[i];
-        rowAt = input.locate(memory, at, this.#key);
+        rowAt = input.locate(memory, at, this.#key, located[i]);
         context.timestampMs = memory.f64[(at >>> 3) + 1];
         spec.onRecord(codec.decode(memory, rowAt) as never, context as never);
         i++;
@@ -141,12 +158,13 @@ export class KeyedProcessOperator implements Operator {
     const context = this.#context;
     const spec = this.#spec;
     const frames = this.#frames;
+    const located = this.#located;
     let i = 0;
     let rowAt = 0;
     try {
       while (i < count) {
         const at = frames[i];
-        rowAt = input.locate(memory, at, this.#key);
+        rowAt = input.locate(memory, at, this.#key, located[i]);
         context.timestampMs = memory.f64[(at >>> 3) + 1];
         view.bind(memory, rowAt);
         spec.onRecord(view.row as never, context as never);

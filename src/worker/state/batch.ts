@@ -32,8 +32,8 @@ export function touch(map: StateMemory, hashes: Uint32Array, from: number, to: n
 }
 
 /**
- * For keys of one or two words: writes the address of the newest version of each key where that has this `meta`, and 0
- * where `upsert` must look. The index must hash what the caller gave. While it grows, some keys are
+ * For keys of one or two words: writes the address of the newest version of each key where its `meta` is this one in all bits of
+ * `mask`, and 0 where `find` or `upsert` must look. The index must hash what the caller gave. While it grows, some keys are
  * not found here: slower, but right.
  *
  * @returns something that depends on all that was read
@@ -41,6 +41,7 @@ export function touch(map: StateMemory, hashes: Uint32Array, from: number, to: n
 export function findNewest(
   map: StateMemory,
   meta: number,
+  mask: number,
   hashes: Uint32Array,
   keys: Uint32Array,
   words: 1 | 2,
@@ -50,12 +51,12 @@ export function findNewest(
 ): number {
   const { ctl, log } = map;
   const { slots } = map.index;
-  const mask = ctl[INDEX_MASK];
-  let touched = touchSlots(slots, hashes, mask, from, to);
-  probe(slots, hashes, mask, from, to, addresses, from);
+  const homes = ctl[INDEX_MASK];
+  let touched = touchSlots(slots, hashes, homes, from, to);
+  probe(slots, hashes, homes, from, to, addresses, from);
   touched ^= touchRecords(log, addresses, from, to);
-  if (words === 1) keepKeysOfOneWord(log, keys, meta, from, to, addresses);
-  else keepKeysOfTwoWords(log, keys, meta, from, to, addresses);
+  if (words === 1) keepKeysOfOneWord(log, keys, meta, mask, from, to, addresses);
+  else keepKeysOfTwoWords(log, keys, meta, mask, from, to, addresses);
   return touched;
 }
 
@@ -118,6 +119,7 @@ function keepKeysOfOneWord(
   log: Int32Array,
   keys: Uint32Array,
   meta: number,
+  mask: number,
   from: number,
   to: number,
   addresses: Uint32Array,
@@ -128,10 +130,10 @@ function keepKeysOfOneWord(
     const b = addresses[i + 1] << 1;
     const c = addresses[i + 2] << 1;
     const d = addresses[i + 3] << 1;
-    const wrongA = (log[a + KEY] ^ keys[i]) | (log[a + META] ^ meta);
-    const wrongB = (log[b + KEY] ^ keys[i + 1]) | (log[b + META] ^ meta);
-    const wrongC = (log[c + KEY] ^ keys[i + 2]) | (log[c + META] ^ meta);
-    const wrongD = (log[d + KEY] ^ keys[i + 3]) | (log[d + META] ^ meta);
+    const wrongA = (log[a + KEY] ^ keys[i]) | ((log[a + META] ^ meta) & mask);
+    const wrongB = (log[b + KEY] ^ keys[i + 1]) | ((log[b + META] ^ meta) & mask);
+    const wrongC = (log[c + KEY] ^ keys[i + 2]) | ((log[c + META] ^ meta) & mask);
+    const wrongD = (log[d + KEY] ^ keys[i + 3]) | ((log[d + META] ^ meta) & mask);
     if ((wrongA | wrongB | wrongC | wrongD) === 0) continue;
     if (wrongA !== 0) addresses[i] = 0;
     if (wrongB !== 0) addresses[i + 1] = 0;
@@ -140,7 +142,7 @@ function keepKeysOfOneWord(
   }
   for (; i < to; i++) {
     const at = addresses[i] << 1;
-    if (((log[at + KEY] ^ keys[i]) | (log[at + META] ^ meta)) !== 0) addresses[i] = 0;
+    if (((log[at + KEY] ^ keys[i]) | ((log[at + META] ^ meta) & mask)) !== 0) addresses[i] = 0;
   }
 }
 
@@ -148,6 +150,7 @@ function keepKeysOfTwoWords(
   log: Int32Array,
   keys: Uint32Array,
   meta: number,
+  mask: number,
   from: number,
   to: number,
   addresses: Uint32Array,
@@ -155,6 +158,6 @@ function keepKeysOfTwoWords(
   for (let i = from; i < to; i++) {
     const at = addresses[i] << 1;
     const wrongKey = (log[at + KEY] ^ keys[2 * i]) | (log[at + KEY + 1] ^ keys[2 * i + 1]);
-    if ((wrongKey | (log[at + META] ^ meta)) !== 0) addresses[i] = 0;
+    if ((wrongKey | ((log[at + META] ^ meta) & mask)) !== 0) addresses[i] = 0;
   }
 }

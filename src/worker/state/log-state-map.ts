@@ -172,6 +172,10 @@ class LogStateMap implements StateMap {
     return this.#write(slot, indexHash, address, hash, from, at, length, valueLength);
   }
 
+  isNewest(address: number): boolean {
+    return this.#log[address * 2 + SUPERSEDED] === 0 && !isTombstoneMeta(this.#log[address * 2 + META]);
+  }
+
   isMutable(address: number, valueLength: number): boolean {
     return this.#log[address * 2 + EPOCH] === this.#ctl[CURRENT_EPOCH] && storedValueLength(this.#log, address) === valueLength;
   }
@@ -213,6 +217,18 @@ class LogStateMap implements StateMap {
     return touched;
   }
 
+  locateWords(hashes: Uint32Array, keys: Uint32Array, words: 1 | 2, count: number, addresses: Uint32Array): void {
+    if (this.#ctl[INDEX_MODE] !== GIVEN) {
+      addresses.fill(0, 0, count);
+      return;
+    }
+    const meta = metaOf(words * 4, 0);
+    for (let from = 0; from < count; from += BATCH) {
+      const to = Math.min(from + BATCH, count);
+      this.touched ^= findNewest(this.#map, meta, ~MAX_SHORT_VALUE_BYTES, hashes, keys, words, from, to, addresses);
+    }
+  }
+
   upsertWords(
     hashes: Uint32Array,
     keys: Uint32Array,
@@ -231,7 +247,7 @@ class LogStateMap implements StateMap {
       const to = Math.min(from + BATCH, count);
       if (this.#index.growing) this.#index.grow(HOMES_PER_BATCH);
       if (isShort && ctl[INDEX_MODE] === GIVEN) {
-        this.touched ^= findNewest(this.#map, meta, hashes, keys, words, from, to, addresses);
+        this.touched ^= findNewest(this.#map, meta, -1, hashes, keys, words, from, to, addresses);
       } else addresses.fill(0, from, to);
       for (let i = from; i < to; i++) {
         const address = addresses[i];

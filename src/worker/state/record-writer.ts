@@ -16,6 +16,7 @@ import {
   copyUnits,
   DEAD,
   EPOCH,
+  isShortEntry,
   isTombstoneMeta,
   keyLengthOf,
   META,
@@ -80,10 +81,16 @@ export class RecordWriter {
     const meta = log[word + META];
     const epoch = ctl[CURRENT_EPOCH];
     const isOfEpoch = log[word + EPOCH] === epoch;
-    if (isOfEpoch && storedValueLength(log, address) === valueLength) {
-      this.created = isTombstoneMeta(meta);
-      if (this.created) this.#revive(address);
-      return address;
+    if (storedValueLength(log, address) === valueLength) {
+      if (!isOfEpoch && isShortEntry(meta)) {
+        this.created = false;
+        return this.#forward(slot, address);
+      }
+      if (isOfEpoch) {
+        this.created = isTombstoneMeta(meta);
+        if (this.created) this.#revive(address);
+        return address;
+      }
     }
     return this.#copy(slot, address, valueLength, isOfEpoch);
   }
@@ -93,11 +100,15 @@ export class RecordWriter {
    * nothing, when there is no room or the record has been superseded meanwhile (the same key twice in a batch).
    */
   copyForward(indexHash: number, address: number): number {
+    if (this.#log[(address << 1) + SUPERSEDED] !== 0) return 0;
+    return this.#forward(this.#map.index.slotOf(indexHash, address), address);
+  }
+
+  /** Copies the newest version of a key, a short record of an older epoch, to the tail as it is. Returns 0, having changed nothing, when there is no room. */
+  #forward(slot: number, address: number): number {
     const ctl = this.#ctl;
     const log = this.#log;
-    const slots = this.#slots;
     const from = address << 1;
-    if (log[from + SUPERSEDED] !== 0) return 0;
     const units = unitsOf(log, address);
     const copy = this.#map.tail.take(units);
     if (copy === 0) return 0;
@@ -112,9 +123,7 @@ export class RecordWriter {
     // No Atomics: a reader may meet the old value or the new one, and each is right for it.
     log[from + SUPERSEDED] = epoch;
     this.#map.segments.retire(address, units, epoch);
-    let at = this.#map.index.home(indexHash) * 2 + 1;
-    while (slots[at] !== address) at += 2;
-    slots[at] = copy;
+    this.#slots[slot * 2 + 1] = copy;
     ctl[CHANGED_UNITS] += units;
     return copy;
   }

@@ -63,6 +63,8 @@ export interface StateMap {
    */
   upsert(hash: number, from: Memory, at: number, length: number, valueLength: number): number;
   readonly created: boolean;
+  /** Is the record at `address`, which was found before, still the entry of its key? */
+  isNewest(address: number): boolean;
   /**
    * May the value of the entry at `address`, as `find` gave it, be written in place? True when the entry is of this epoch and its
    * value has `valueLength` bytes: then `upsert` would return the same address, after another probe.
@@ -84,6 +86,11 @@ export interface StateMap {
    */
   prefetch(hashes: Uint32Array, count: number): number;
 
+  /**
+   * Batch `find` of keys of one 32-bit word (`words` 1) or two: writes the address of each key's entry to `addresses`, or 0 where
+   * only `find` can tell. What is done to one key may change where another one's entry is: ask `isNewest` then.
+   */
+  locateWords(hashes: Uint32Array, keys: Uint32Array, words: 1 | 2, count: number, addresses: Uint32Array): void;
   /**
    * Batch upsert of keys of one 32-bit word (`words` 1) or two, with values of `valueLength` bytes: writes the address
    * of the mutable entry of each key to `addresses`. New entries have zeroed values. Duplicates in the batch are fine.

@@ -34,8 +34,7 @@ class Slot {
   /** Address of the current key's entry, 0 when it has none. */
   find(): number {
     if (this.#version !== this.#key.version) {
-      const { ref } = this.#key;
-      this.#address = this.map.find(ref.hash, ref.memory, ref.at, ref.length);
+      this.#address = this.#key.find(this.map);
       this.#version = this.#key.version;
       this.#mutable = false;
     }

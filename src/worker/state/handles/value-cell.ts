@@ -24,8 +24,7 @@ export class ValueCell {
   /** Address of the current key's entry, 0 when it has none. Looked up once per record. */
   get address(): number {
     if (this.#version !== this.#key.version) {
-      const { ref } = this.#key;
-      this.#address = this.#map.find(ref.hash, ref.memory, ref.at, ref.length);
+      this.#address = this.#key.find(this.#map);
       this.#version = this.#key.version;
     }
     return this.#address;

@@ -43,7 +43,7 @@ export function planDiff(a: Manifest, b: Manifest, uid: string, follows: boolean
   for (const range of cut([...former, ...latter])) {
     const before = tablesIn(former, range);
     const after = tablesIn(latter, range);
-    const delta = follows ? deltaOf(latter, before, range, b.checkpointId) : null;
+    const delta = follows ? deltaOf(ownerOf(latter, range), before, a.checkpointId, b.checkpointId) : null;
     const segment = delta === null ? withoutCommon(range, before, after) : { range, before: [], after: delta, common: before };
     if (segment.before.length > 0 || segment.after.length > 0) segments.push(segment);
   }
@@ -106,21 +106,25 @@ function tablesIn(owners: readonly Owner[], range: HashRange): TableRef[] {
 }
 
 /**
- * The table that the checkpoint wrote for the range, if any: what changed since its parent. null: it cannot be told. A table
- * with nothing beneath it, where the parent had something, is a full snapshot and no delta.
+ * The table that b wrote for the owner of a range, if any: what changed since its parent, a. null: it cannot be told.
+ *
+ * - A table with nothing beneath it, where a had something, is a full snapshot and no delta.
+ * - Another table that was written after a is that of a savepoint's barrier in between, or merged with it: b's own then says only what
+ *   changed after that.
  */
 function deltaOf(
-  owners: readonly Owner[],
+  owner: Owner | undefined,
   before: readonly TableRef[],
-  range: HashRange,
+  afterId: number,
   checkpointId: number,
 ): TableRef[] | null {
-  const owner = ownerOf(owners, range);
   if (owner === undefined) return null;
   const { tables, statistics } = owner.subtask;
-  if (statistics.newBytes === 0) return [];
+  const since = tables.filter(({ createdBy }) => createdBy > afterId);
+  if (statistics.newBytes === 0) return since.length === 0 ? [] : null;
   const [newest] = tables;
-  if (newest === undefined || newest.createdBy !== checkpointId || newest.sizeBytes !== statistics.newBytes) return null;
+  if (since.length !== 1 || since[0] !== newest) return null;
+  if (newest.createdBy !== checkpointId || newest.sizeBytes !== statistics.newBytes) return null;
   return tables.length > 1 || before.length === 0 ? [newest] : null;
 }
 

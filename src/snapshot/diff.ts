@@ -4,7 +4,8 @@
  * States of equal digests are equal and are not read. Of the others, tables that both checkpoints have are not read where that can
  * be avoided: see `diff-plan.ts`. Between a checkpoint and the one that directly follows, the delta alone is read and the number of added
  * entries follows from the totals in the manifests; `exact` also looks up what was there before, and so finds entries that were written
- * again as they were, and the bytes of each kind of change.
+ * again as they were (counted: as changed) or that came and went in between (counted, where the key had been there earlier: as added and
+ * as removed), and the bytes of each kind of change.
  */
 import { compareBytes } from '../format/copy-bytes.ts';
 import type { KeyedStateInfo } from '../format/manifest.ts';

@@ -64,6 +64,13 @@ describe('help', () => {
       'checkpoints',
       'inspect',
       'verify',
+      'get',
+      'diff',
+      'plan',
+      'why',
+      'gc',
+      'drill',
+      'export',
       'bench',
     ]) {
       expect(stdout).toMatch(new RegExp(`^  ${command} .*\\S`, 'm'));

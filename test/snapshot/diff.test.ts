@@ -6,10 +6,13 @@ import { list, map, value } from '../../src/job/state.ts';
 import * as t from '../../src/job/types.ts';
 import { type ChangedKey, listChangedKeys } from '../../src/snapshot/changed-keys.ts';
 import { diffCheckpoints } from '../../src/snapshot/diff.ts';
+import { planDiff } from '../../src/snapshot/diff-plan.ts';
+import { keyGroupRange } from '../../src/format/key-groups.ts';
+import type { Manifest, TableRef } from '../../src/format/manifest.ts';
 import { mergeTables } from '../../src/snapshot/merge.ts';
 import { sharedDirectory, tablePath } from '../../src/snapshot/paths.ts';
 import { withTables, writeTable } from '../../src/snapshot/table-file.ts';
-import { JOB_DIR } from './job-tools.ts';
+import { JOB_DIR, JOB_ID, manifestOf } from './job-tools.ts';
 import { KeyedJob } from './keyed-job.ts';
 import { SimFs } from './sim-fs.ts';
 
@@ -146,6 +149,62 @@ describe('diff', () => {
       ]);
       expect(diff.bytesRead / diff.totalBytes).toBeLessThan(0.03);
     }
+  });
+
+  test('what changed before a savepoint in between belongs to the difference as well', () => {
+    const fs = new SimFs();
+    const job = new KeyedJob(fs, { total: SPECS.total });
+    for (const key of ['a', 'b', 'c']) job.at<ValueState<number>>(key, 'total').set(1);
+    const a = job.checkpoint(1);
+    job.at<ValueState<number>>('a', 'total').set(2);
+    job.barrier(2);
+    job.at<ValueState<number>>('b', 'total').set(2);
+    job.at<ValueState<number>>('d', 'total').set(2);
+    const b = job.checkpoint(3, { parent: { jobId: JOB_ID, checkpointId: 1 } });
+    expect(diffCheckpoints(fs, a, b).states).toMatchObject([{ added: { entries: 1 }, changed: { entries: 2 } }]);
+    expect(keysOf(fs, a, b)).toEqual(['added total d', 'changed total a', 'changed total b']);
+  });
+
+  test('the hashes are cut where a range or a clip begins in either, and tables beneath both are common', () => {
+    const table = (name: string, clip?: readonly [number, number]): TableRef => ({
+      hash: name.repeat(32),
+      sizeBytes: 10,
+      entries: 1,
+      tombstones: 0,
+      createdBy: 1,
+      ...(clip && { clip }),
+    });
+    const manifest = (parts: readonly (readonly TableRef[])[]): Manifest => {
+      const base = manifestOf(1, [], new Map());
+      const [stage] = base.stages;
+      return {
+        ...base,
+        stages: [
+          {
+            ...stage,
+            parallelism: parts.length,
+            maxParallelism: 4,
+            subtasks: parts.map((tables, subtask) => ({
+              ...stage.subtasks[0],
+              subtask,
+              tables,
+              keyGroups: keyGroupRange(subtask, 4, parts.length),
+            })),
+          },
+        ],
+      };
+    };
+    const half = 2 ** 31;
+    const one = manifest([[table('b'), table('a')]]);
+    // Rescaled to two, the second of which has merged its part.
+    const two = manifest([[table('c'), table('b', [0, half - 1]), table('a', [0, half - 1])], [table('d')]]);
+    const shown = planDiff(one, two, 'count', false).map(({ range, before, after, common }) =>
+      [
+        `${range.first}-${range.last}`,
+        ...[before, after, common].map((tables) => tables.map(({ hash }) => hash[0]).join('')),
+      ].join(' '),
+    );
+    expect(shown).toEqual([`0-${half - 1}  c ba`, `${half}-${2 * half - 1} ba d `]);
   });
 
   test('states of equal digests are not read, and a state that only one has is wholly added or removed', () => {

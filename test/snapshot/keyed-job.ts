@@ -84,6 +84,11 @@ export class KeyedJob {
 
   /** Takes checkpoint `id`, incremental to the one before. @returns its directory */
   checkpoint(id: number, changed: Partial<Manifest> = {}): string {
+    return publishCheckpoint(this.#fs, JOB_DIR, this.barrier(id, changed));
+  }
+
+  /** Writes the tables of a barrier, as one that becomes a savepoint does, and publishes nothing. */
+  barrier(id: number, changed: Partial<Manifest> = {}): Manifest {
     const infos = this.#subtasks[0].states.map(({ info }) => ({ ...info, digest: new StateDigest(), entries: 0 }));
     for (const subtask of this.#subtasks) {
       for (const { map } of subtask.states) map.mark(id + 1);
@@ -149,7 +154,7 @@ export class KeyedJob {
       ...changed,
     };
     this.#last = id;
-    return publishCheckpoint(this.#fs, JOB_DIR, manifest);
+    return manifest;
   }
 
   /** The tables of a subtask, newest first: to be replaced as a merge does. */

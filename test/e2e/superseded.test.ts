@@ -1,0 +1,77 @@
+/** A process that was stopped while another took its job over, and wakes up: it publishes nothing, commits nothing, deletes nothing. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { realFs } from '../../src/snapshot/fs-port.ts';
+import { collectGarbage } from '../../src/snapshot/gc.ts';
+import { publishCheckpoint } from '../../src/snapshot/publish.ts';
+import { readCheckpoint } from '../../src/snapshot/restore.ts';
+import { listCheckpoints } from '../support/checkpoint-reader.mjs';
+import { CLI, makeDirectory, until } from '../support/cli.ts';
+import { readLines } from '../support/output.mjs';
+
+const JOB = `
+  import { files, generate, job, t } from 'tidemark';
+  export default job('ticks', (flow) =>
+    flow
+      .from(generate({ count: Infinity, ratePerSecond: 3000, schema: t.record({ k: t.int }), make: (k) => ({ k }) }))
+      .keyBy('k').reduce((a) => a).to(files.jsonl('out')));
+`;
+
+/** The runtime without a supervisor, which would take the stopped process for dead. Prints the code of the error it ends with. */
+function startOwner(directory: string, tolerated: number): { process: ChildProcess; said: () => string; ended: Promise<void> } {
+  const entry = pathToFileURL(join(CLI, '../../run.js')).href;
+  const options = {
+    parallelism: 1,
+    threads: 1,
+    config: {
+      'execution.checkpointing.dir': 'chk',
+      'execution.checkpointing.interval': '20 ms',
+      'execution.checkpointing.tolerable-failed-checkpoints': tolerated,
+    },
+  };
+  const code = `
+    import { run } from ${JSON.stringify(entry)};
+    const handle = await run('job.mjs', ${JSON.stringify(options)});
+    await handle.done.then(() => console.log('ended'), (error) => console.log(error.code));
+  `;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+    cwd: directory,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let said = '';
+  child.stdout.on('data', (data: Buffer) => (said += data.toString()));
+  const ended = new Promise<void>((resolve) => child.on('close', () => resolve()));
+  return { process: child, said: () => said, ended };
+}
+
+describe('a superseded owner', () => {
+  it.for([0, 1000])('that wakes up stops, whatever is tolerated (%i failures), and leaves what is there', async (tolerated) => {
+    const directory = makeDirectory({ 'job.mjs': JOB });
+    const base = join(directory, 'chk');
+    const owner = startOwner(directory, tolerated);
+    await until(() => (listCheckpoints(base).at(-1)?.checkpointId ?? 0) >= 3, 'three checkpoints');
+    owner.process.kill('SIGSTOP');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+
+    // What a successor does that does not see the lock: on another host, or in another container. It goes on from the newest.
+    const newest = listCheckpoints(base).at(-1) as { path: string; jobId: string; checkpointId: number };
+    const jobDir = join(base, newest.jobId);
+    const { manifest } = readCheckpoint(realFs, newest.path);
+    const checkpointId = newest.checkpointId + 10;
+    publishCheckpoint(realFs, jobDir, { ...manifest, checkpointId });
+    collectGarbage(realFs, jobDir, { retain: [checkpointId], inFlight: new Set(), sweep: false });
+    const tables = readdirSync(join(jobDir, 'shared')).filter((name) => name.endsWith('.sst'));
+
+    owner.process.kill('SIGCONT');
+    await owner.ended;
+    expect(owner.said().trim()).toBe('ERR_CHECKPOINT_FENCED');
+    expect(listCheckpoints(base).map((found) => found.checkpointId)).toEqual([checkpointId]);
+    for (const table of tables) expect(existsSync(join(jobDir, 'shared', table)), table).toBe(true);
+    // Exactly what the successor's checkpoint says: the epochs after it were prepared, and are another's to commit.
+    expect(readLines(join(directory, 'out'))).toHaveLength(manifest.counters['records']);
+  });
+});

@@ -126,6 +126,13 @@ function accumulate(
   const keyMask = lastWordMask(keyLength);
   const valueMask = lastWordMask(valueLength);
   const words = 2 + keyWords + valueWords;
+  if (words > ONE_ROUND && words <= TWO_ROUNDS) {
+    gatherWords(keys, keyWord, keyWords, keyMask, 0);
+    gatherWords(values, valueWord, valueWords, valueMask, keyWords);
+    for (let i = words - 2; i < scratch.length; i++) scratch[i] = 0;
+    accumulateTwoRounds(sums, negative, keyLength, valueLength);
+    return;
+  }
   let h1 = KEY_HASH_SEED;
   let h2 = KEY_HASH_SEED;
   let h3 = KEY_HASH_SEED;
@@ -156,35 +163,40 @@ function accumulate(
   finish(sums, negative, h1, h2, h3, h4, ((words + 3) & ~3) << 2);
 }
 
-/** Words of an entry that `accumulateBatch` hashes in two rounds: both lengths, key and value. */
+/** Words of both lengths, key and value that are hashed in one round, and in two. */
+const ONE_ROUND = 4;
 const TWO_ROUNDS = 8;
-const scratch = new Int32Array(TWO_ROUNDS);
+/** Key and value of an entry of two rounds, then zeros. */
+const scratch = new Int32Array(TWO_ROUNDS - 2);
+
+function gatherWords(from: Int32Array, word: number, words: number, lastMask: number, at: number): void {
+  for (let i = 0; i < words; i++) scratch[at + i] = from[(word + i) >>> 0];
+  if (words > 0) scratch[at + words - 1] &= lastMask;
+}
 
 function accumulateBatch(sums: Int32Array, negative: boolean, batch: EntryBatch): void {
   const { memory, count, keyLength, valueLength, keyWords, valueWords } = batch;
-  const words = 2 + ((keyLength + valueLength) >>> 2);
-  if (words <= 4 || words > TWO_ROUNDS) {
+  const { i32 } = memory;
+  const wordsOfKey = keyLength >>> 2;
+  const wordsOfValue = valueLength >>> 2;
+  const words = 2 + wordsOfKey + wordsOfValue;
+  if (words <= ONE_ROUND || words > TWO_ROUNDS) {
     for (let i = 0; i < count; i++)
       accumulate(sums, negative, memory, keyWords[i] * 4, keyLength, memory, valueWords[i] * 4, valueLength);
     return;
   }
   scratch.fill(0);
-  for (let i = 0; i < count; i++) accumulateShort(sums, negative, memory.i32, keyWords[i], keyLength, valueWords[i], valueLength);
+  for (let i = 0; i < count; i++) {
+    const keyWord = keyWords[i];
+    const valueWord = valueWords[i];
+    for (let w = 0; w < wordsOfKey; w++) scratch[w] = i32[(keyWord + w) >>> 0];
+    for (let w = 0; w < wordsOfValue; w++) scratch[wordsOfKey + w] = i32[(valueWord + w) >>> 0];
+    accumulateTwoRounds(sums, negative, keyLength, valueLength);
+  }
 }
 
-/** The same as `accumulate` for an entry of two rounds whose lengths are multiples of 4. `scratch` is zero beyond its words. */
-function accumulateShort(
-  sums: Int32Array,
-  negative: boolean,
-  i32: Int32Array,
-  keyWord: number,
-  keyLength: number,
-  valueWord: number,
-  valueLength: number,
-): void {
-  const words = keyLength >>> 2;
-  for (let i = 0; i < words; i++) scratch[i] = i32[(keyWord + i) >>> 0];
-  for (let i = 0; i < valueLength >>> 2; i++) scratch[words + i] = i32[(valueWord + i) >>> 0];
+/** The same as `accumulate` for the entry of these lengths that stands in `scratch`: half the time, as there is nothing to choose. */
+function accumulateTwoRounds(sums: Int32Array, negative: boolean, keyLength: number, valueLength: number): void {
   const seed = KEY_HASH_SEED;
   let k = Math.imul(keyLength, 0x239b961b);
   let h1 = seed ^ Math.imul((k << 15) | (k >>> 17), 0xab0e9789);

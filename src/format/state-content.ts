@@ -53,10 +53,10 @@ export function isComposite(kind: string): boolean {
 
 /** Codecs of one state. Not reentrant. */
 export class StateCodec {
+  readonly kind: string;
   readonly composite: boolean;
   readonly keySchemas: readonly Schema[] | null;
   readonly keyCodec: KeyCodec;
-  readonly #kind: string;
   readonly #codec: Codec;
   /** Of map keys and distinct values. */
   readonly #subKeySchemas: readonly Schema[] | null;
@@ -76,7 +76,7 @@ export class StateCodec {
     this.composite = isComposite(kind);
     this.keySchemas = keySchemas;
     this.keyCodec = createKeyCodec(keySchemas);
-    this.#kind = kind;
+    this.kind = kind;
     this.#codec = schema === null ? createGeneralCodec() : createRowCodec(schema);
     this.#subKeySchemas = subKey === null ? null : [subKey];
     this.#subKeyCodec = createKeyCodec(this.#subKeySchemas);
@@ -114,21 +114,6 @@ export class StateCodec {
     return entry.memory.u32[wordOf(at)] === MAP_ENTRY ? this.#subKey(entry, at + 4) : undefined;
   }
 
-  /** Collects the live entries of one user key, in any order. */
-  collect(): StateCollector {
-    switch (this.#kind) {
-      case 'list':
-        return new ListCollector(this);
-      case 'map':
-      case 'distinct':
-        return new MapCollector(this, this.#kind === 'distinct');
-      case 'topN':
-        return new TopCollector(this);
-      default:
-        return new ValueCollector(this);
-    }
-  }
-
   /** Bytes before the row of an element of a list. */
   get elementHeaderBytes(): number {
     return this.#codec.fixedSize > 0 ? 0 : 8;
@@ -151,104 +136,6 @@ export class StateCodec {
   #subKey(entry: TableEntry, at: number): JsonValue {
     const key = this.#subKeyCodec.decode(entry.memory, at, entry.keyAt + entry.keyLength - at);
     return keyToJson(key, this.#subKeySchemas);
-  }
-}
-
-export interface StateCollector {
-  /** `entry` need not outlive the call. */
-  add(entry: TableEntry): void;
-  /** null: nothing was added. */
-  result(): StateValue | null;
-}
-
-class ValueCollector implements StateCollector {
-  readonly #codec: StateCodec;
-  #value: StateValue | null = null;
-
-  constructor(codec: StateCodec) {
-    this.#codec = codec;
-  }
-
-  add(entry: TableEntry): void {
-    this.#value = { kind: 'value', value: this.#codec.rowAt(entry, entry.valueAt) };
-  }
-
-  result(): StateValue | null {
-    return this.#value;
-  }
-}
-
-class TopCollector implements StateCollector {
-  readonly #codec: StateCodec;
-  #values: JsonValue[] | null = null;
-
-  constructor(codec: StateCodec) {
-    this.#codec = codec;
-  }
-
-  add(entry: TableEntry): void {
-    const { u32 } = entry.memory;
-    let at = entry.valueAt + 16;
-    this.#values = Array.from({ length: u32[wordOf(entry.valueAt)] }, () => {
-      const value = this.#codec.rowAt(entry, at + 16);
-      at += 16 + u32[wordOf(at) + 2];
-      return value;
-    });
-  }
-
-  result(): StateValue | null {
-    return this.#values === null ? null : { kind: 'list', values: this.#values };
-  }
-}
-
-class ListCollector implements StateCollector {
-  readonly #codec: StateCodec;
-  /** By chunk number: tables have the chunks in order of their bytes. */
-  readonly #chunks = new Map<number, JsonValue[]>();
-
-  constructor(codec: StateCodec) {
-    this.#codec = codec;
-  }
-
-  add(entry: TableEntry): void {
-    const { u32 } = entry.memory;
-    const header = this.#codec.elementHeaderBytes;
-    const values: JsonValue[] = [];
-    let at = entry.valueAt + 16;
-    const end = at + u32[wordOf(entry.valueAt) + 2];
-    while (at < end) {
-      values.push(this.#codec.rowAt(entry, at + header));
-      at += header === 0 ? this.#codec.fixedRowBytes : header + u32[wordOf(at)];
-    }
-    this.#chunks.set(u32[wordOf(this.#codec.subKeyAt(entry))], values);
-  }
-
-  result(): StateValue | null {
-    if (this.#chunks.size === 0) return null;
-    const chunks = [...this.#chunks].sort(([a], [b]) => a - b);
-    return { kind: 'list', values: chunks.flatMap(([, values]) => values) };
-  }
-}
-
-class MapCollector implements StateCollector {
-  readonly #codec: StateCodec;
-  readonly #keysOnly: boolean;
-  readonly #entries: (readonly [JsonValue, JsonValue])[] = [];
-
-  constructor(codec: StateCodec, keysOnly: boolean) {
-    this.#codec = codec;
-    this.#keysOnly = keysOnly;
-  }
-
-  add(entry: TableEntry): void {
-    const key = this.#codec.mapKeyOf(entry);
-    if (key === undefined) return;
-    this.#entries.push([key, this.#keysOnly ? null : this.#codec.rowAt(entry, entry.valueAt)]);
-  }
-
-  result(): StateValue | null {
-    if (this.#entries.length === 0) return null;
-    return this.#keysOnly ? { kind: 'list', values: this.#entries.map(([key]) => key) } : { kind: 'map', entries: this.#entries };
   }
 }
 

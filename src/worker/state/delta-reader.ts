@@ -50,15 +50,13 @@ class LogDeltaReader implements DeltaReader {
 
   collect(after: number, upTo: number): Uint32Array {
     const found = new Found();
-    this.#scan(after, upTo, found);
+    this.#scan(after, upTo, true, found);
     return this.#sort(found);
   }
 
   collectFull(upTo: number): Uint32Array {
     const found = new Found();
-    this.#scan(-1, upTo, found);
-    const log = this.#log;
-    found.keepIf((address) => !isTombstoneMeta(log[address * 2 + META]));
+    this.#scan(-1, upTo, false, found);
     return this.#sort(found);
   }
 
@@ -135,18 +133,21 @@ class LogDeltaReader implements DeltaReader {
   }
 
   /** Finds the records of epochs (after, upTo] that nothing in those epochs superseded. */
-  #scan(after: number, upTo: number, found: Found): void {
+  #scan(after: number, upTo: number, tombstones: boolean, found: Found): void {
     const log = this.#log;
     const segments = this.#segments;
     const { highWater } = segments;
     for (let head = 0; head < highWater; head++) {
       if (!segments.isHead(head) || segments.firstEpoch(head) > upTo || segments.lastEpoch(head) <= after) continue;
       const end = segments.endOf(head);
-      for (let at = segments.startOf(head); at < end; at += unitsOf(log, at)) {
-        const epoch = log[at * 2 + EPOCH];
-        if (epoch <= after || epoch > upTo) continue;
-        const superseded = log[at * 2 + SUPERSEDED];
-        if (superseded === 0 || superseded > upTo) found.push(log[at * 2 + HASH] >>> 0, at);
+      let units = 0;
+      for (let at = segments.startOf(head); at < end; at += units) {
+        const word = at << 1;
+        units = unitsOf(log, at);
+        const epoch = log[word + EPOCH];
+        const superseded = log[word + SUPERSEDED];
+        if (epoch <= after || epoch > upTo || (superseded !== 0 && superseded <= upTo)) continue;
+        if (tombstones || !isTombstoneMeta(log[word + META])) found.push(log[word + HASH], at);
       }
     }
   }
@@ -178,16 +179,6 @@ class Found {
     if (this.count === this.hashes.length) this.#grow();
     this.hashes[this.count] = hash;
     this.addresses[this.count++] = address;
-  }
-
-  keepIf(isKept: (address: number) => boolean): void {
-    let kept = 0;
-    for (let i = 0; i < this.count; i++) {
-      if (!isKept(this.addresses[i])) continue;
-      this.hashes[kept] = this.hashes[i];
-      this.addresses[kept++] = this.addresses[i];
-    }
-    this.count = kept;
   }
 
   #grow(): void {

@@ -13,6 +13,7 @@
  */
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClassicLevel } from 'classic-level';
 import { realFs } from '../snapshot/fs-port.ts';
 import { type HistoryRecord, recordsOfManifests } from '../snapshot/history.ts';
@@ -22,7 +23,8 @@ type Database = ClassicLevel<string, HistoryRecord>;
 
 const VERSION = '1';
 /** Older records are dropped: about 10 MB at 8 subtasks. */
-export const MAX_RECORDS = 10_000;
+const MAX_RECORDS = 10_000;
+const POLL_MS = 50;
 
 export class Catalog {
   readonly #db: Database;
@@ -62,18 +64,23 @@ export class Catalog {
 
   /**
    * Reads a catalog that no process has open, newest first; null when there is none, it is damaged, or a process has it open.
+   *
+   * @param waitMs  how long to wait for such a process: a command that looks at it is done in a moment
    */
-  static async read(jobDir: string): Promise<HistoryRecord[] | null> {
+  static async read(jobDir: string, waitMs = 0): Promise<HistoryRecord[] | null> {
     const location = catalogDirectory(jobDir);
     if (!existsSync(location)) return null;
-    let db: Database | null = null;
-    try {
-      db = await openDatabase(location, false);
-      return (await readAll(db)).toReversed();
-    } catch {
-      return null;
-    } finally {
-      await db?.close();
+    for (const deadline = performance.now() + waitMs; ; ) {
+      let db: Database | null = null;
+      try {
+        db = await openDatabase(location, false);
+        return (await readAll(db)).toReversed();
+      } catch (error) {
+        if (!isLocked(error) || performance.now() >= deadline) return null;
+      } finally {
+        await db?.close();
+      }
+      await sleep(POLL_MS);
     }
   }
 
@@ -125,7 +132,7 @@ function keyOf({ at, checkpointId, type }: HistoryRecord): string {
   return `${VERSION}/${digits(Math.max(0, Date.parse(at)), 15)}/${digits(checkpointId, 16)}/${type}`;
 }
 
-export function isLocked(error: unknown): boolean {
+function isLocked(error: unknown): boolean {
   const { code, cause } = error as { code?: string; cause?: { code?: string } };
   return code === 'LEVEL_LOCKED' || cause?.code === 'LEVEL_LOCKED';
 }

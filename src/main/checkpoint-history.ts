@@ -8,6 +8,8 @@ import { Catalog } from './catalog.ts';
 
 /** Records kept while the catalog cannot be written. */
 const MAX_WAITING = 1000;
+/** For a command that has the former job's catalog open just now. */
+const FORMER_WAIT_MS = 1000;
 
 export class CheckpointHistory {
   readonly #jobDirectory: string | null;
@@ -40,7 +42,7 @@ export class CheckpointHistory {
     const former = dirname(checkpointPath);
     if (former === this.#jobDirectory) return;
     this.#work = this.#work.then(async () => {
-      this.#waiting.unshift(...((await Catalog.read(former)) ?? []).toReversed());
+      this.#waiting.unshift(...((await Catalog.read(former, FORMER_WAIT_MS)) ?? []).toReversed());
       await this.#write();
     });
   }

@@ -4,6 +4,7 @@
  */
 import type { JsonValue } from '../format/json.ts';
 import type { KeyedStateInfo } from '../format/manifest.ts';
+import { collectorFor } from '../format/state-collector.ts';
 import { StateCodec, stateValueToJson } from '../format/state-content.ts';
 import { locateTables, mustFindState, partsOfOperator, type StatePart } from './find-state.ts';
 import type { FsPort } from './fs-port.ts';
@@ -69,7 +70,7 @@ function* mapRows(cursor: Cursor, codec: StateCodec): Generator<ExportRow, void,
 
 /** Entries of one user key follow one another: a new key ends the one before. */
 function* keyRows(cursor: Cursor, codec: StateCodec): Generator<ExportRow, void, undefined> {
-  let collector = codec.collect();
+  let collector = collectorFor(codec);
   let key: JsonValue = null;
   let current: Buffer | null = null;
   for (let entry = cursor.next(); entry !== null; entry = cursor.next()) {
@@ -78,7 +79,7 @@ function* keyRows(cursor: Cursor, codec: StateCodec): Generator<ExportRow, void,
     if (current === null || !current.equals(bytes)) {
       const value = collector.result();
       if (value !== null) yield { key, value: stateValueToJson(value) };
-      collector = codec.collect();
+      collector = collectorFor(codec);
       key = codec.keyOf(entry);
       current = Buffer.from(bytes);
     }

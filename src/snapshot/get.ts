@@ -8,6 +8,7 @@ import type { JsonValue } from '../format/json.ts';
 import { keyToJson, parseKeyText } from '../format/key-text.ts';
 import type { KeyedStateInfo } from '../format/manifest.ts';
 import { Memory } from '../format/memory.ts';
+import { collectorFor } from '../format/state-collector.ts';
 import { StateCodec, type StateValue } from '../format/state-content.ts';
 import { locateTables, mustFindState, partsOfOperator, type StatePart } from './find-state.ts';
 import type { FsPort } from './fs-port.ts';
@@ -67,7 +68,7 @@ function find(
   codec: StateCodec,
   key: KeyRef,
 ): StateValue | null {
-  const collector = codec.collect();
+  const collector = collectorFor(codec);
   if (codec.composite) {
     withTables(fs, locateTables(checkpoint, part.tables), (tables) => {
       const cursor = liveEntries(tables, uid, name, { first: key.hash, last: key.hash });

@@ -68,3 +68,36 @@ it('history: a running job tells it, a killed one leaves it, a resumed one goes 
   expect(text.stdout).toMatch(/restored once/);
   expect(text.stdout).not.toMatch(/not here/);
 });
+
+it('history: a checkpoint that expires is told with its cause, and the job goes on', async () => {
+  const directory = makeDirectory({
+    'slow.mjs': `
+      import { discard, generate, job, t } from 'tidemark';
+      const spin = (ms) => { for (const end = performance.now() + ms; performance.now() < end; ); };
+      export default job('slow', (flow) =>
+        flow
+          .from(generate({ count: 12, schema: t.record({ i: t.int }), make: (i) => ({ i }) }))
+          .map((value) => { spin(60); return value; })
+          .to(discard()));
+    `,
+  });
+  const options = [
+    ...OPTIONS,
+    '-D',
+    'execution.checkpointing.timeout=20 ms',
+    '-D',
+    'execution.checkpointing.tolerable-failed-checkpoints=1000',
+  ];
+  const run = await runCli(directory, ['run', '--json', '-p', '1', ...options, 'slow.mjs']);
+  expect(run.code, run.stderr).toBe(0);
+  const [job] = (await list(directory)) as readonly (ListedJob & { readonly latest: { readonly failed: unknown } })[];
+  expect(job.latest.failed).toMatchObject({
+    type: 'failed',
+    trigger: 'periodic',
+    code: 'ERR_CHECKPOINT_TIMEOUT',
+    message: expect.stringContaining('aborted'),
+    subtaskCount: 1,
+  });
+  const text = await runCli(directory, ['checkpoints', 'list', 'chk']);
+  expect(text.stdout).toMatch(/^slow +checkpoint \d+ +failed .*ERR_CHECKPOINT_TIMEOUT/m);
+});

@@ -79,8 +79,8 @@ function shownOf(text: string | undefined): number {
   return Number(text);
 }
 
-function jobDocument({ jobId, running, source, records }: JobHistory, shown: number): object {
-  return { jobId, running, source, ...summarizeHistory(records), history: records.slice(0, shown) };
+function jobDocument({ jobId, running, inProgress, source, records }: JobHistory, shown: number): object {
+  return { jobId, running, inProgress, source, ...summarizeHistory(records), history: records.slice(0, shown) };
 }
 
 function eventsOf({ records }: JobHistory, shown: number, asked: boolean): readonly HistoryRecord[] {
@@ -192,11 +192,12 @@ function sizeCells(sizes: CheckpointListing['sizes']): string[] {
     : [humanBytes(sizes.newBytes), humanBytes(sizes.referencedBytes), humanBytes(sizes.liveBytes)];
 }
 
-function printSummary({ jobId, running, source, records }: JobHistory): void {
+function printSummary({ jobId, running, inProgress, source, records }: JobHistory): void {
   const { counts, durationMs, newBytes } = summarizeHistory(records);
   if (records.length === 0) return;
   const parts = [
     `${counts.completed} completed`,
+    ...(inProgress === null || inProgress === 0 ? [] : [`${inProgress} in progress`]),
     ...(counts.savepoints > 0 ? [`${counts.savepoints} ${counts.savepoints === 1 ? 'savepoint' : 'savepoints'}`] : []),
     `${counts.failed} failed`,
     ...(counts.restored > 0 ? [`restored ${counts.restored === 1 ? 'once' : `${counts.restored} times`}`] : []),

@@ -68,4 +68,9 @@ export interface RowKey {
    */
   readonly fixedOffset: number;
   readonly wordCount: 0 | 1 | 2;
+  /**
+   * Byte offset inside the row of the two words (where, how long) of the item that is the key, when that is one string, bytes
+   * or bigint field; -1 otherwise.
+   */
+  readonly itemOffset: number;
 }

@@ -32,6 +32,7 @@ export function createRowKey(schema: Schema, fields: readonly string[]): RowKey 
 class WordRowKey implements RowKey {
   readonly fixedOffset: number;
   readonly wordCount = 1;
+  readonly itemOffset = -1;
 
   constructor(offset: number) {
     this.fixedOffset = offset;
@@ -49,6 +50,7 @@ class WordRowKey implements RowKey {
 class TwoWordRowKey implements RowKey {
   readonly fixedOffset: number;
   readonly wordCount = 2;
+  readonly itemOffset = -1;
 
   constructor(offset: number) {
     this.fixedOffset = offset;
@@ -68,14 +70,14 @@ class TwoWordRowKey implements RowKey {
 class ItemRowKey implements RowKey {
   readonly fixedOffset = -1;
   readonly wordCount = 0;
-  readonly #offset: number;
+  readonly itemOffset: number;
 
   constructor(offset: number) {
-    this.#offset = offset;
+    this.itemOffset = offset;
   }
 
   locate(from: Memory, at: number, out: KeyRef): void {
-    const word = (at + this.#offset) / 4;
+    const word = (at + this.itemOffset) / 4;
     const keyAt = at + from.u32[word];
     const length = from.u32[word + 1];
     if (length > MAX_KEY_BYTES) throw keyTooLarge(length);
@@ -90,6 +92,7 @@ class ItemRowKey implements RowKey {
 class GatheredRowKey implements RowKey {
   readonly fixedOffset = -1;
   readonly wordCount = 0;
+  readonly itemOffset = -1;
   readonly #slots: readonly Slot[];
   readonly #widths: readonly number[];
   readonly #scratch = new KeyScratch();

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { isTidemarkError } from '../../src/format/errors.ts';
-import { hashKeyOfTwoWords, hashKeyOfWord } from '../../src/format/hash.ts';
+import { hashKey, hashKeyOfTwoWords, hashKeyOfWord } from '../../src/format/hash.ts';
 import { Memory } from '../../src/format/memory.ts';
 import { openDeltaReader } from '../../src/worker/state/delta-reader.ts';
 import { keyedHash } from '../../src/worker/state/index-hash.ts';
@@ -104,6 +104,48 @@ describe('state map: entries', () => {
       expect(map.isNewest(copy)).toBe(false);
     },
   );
+
+  it('state map: upsertKeys and locateKeys do what upsert and find do, keys of 0 to 40 bytes, before and after a mark', () => {
+    const map = newMap();
+    const one = newMap();
+    const count = 700;
+    const texts = Array.from({ length: count }, (_, i) =>
+      `${i % 400}`
+        .padStart(i % 3, '0')
+        .repeat((i * 7) % 11)
+        .slice(0, 40),
+    );
+    const memory = Memory.local(count * 48);
+    const hashes = new Uint32Array(count);
+    const keyAt = new Uint32Array(count);
+    const lengths = new Uint32Array(count);
+    const addresses = new Uint32Array(count);
+    texts.forEach((text, i) => {
+      keyAt[i] = i * 48;
+      lengths[i] = memory.buf.write(text, i * 48, 'latin1');
+      hashes[i] = hashKey(memory, i * 48, lengths[i]);
+    });
+    for (let round = 1; round <= 3; round++) {
+      map.upsertKeys(hashes, memory, keyAt, lengths, count, 8, addresses);
+      for (let i = 0; i < count; i++) {
+        map.memory.f64[map.valueAt(addresses[i]) / 8]++;
+        const at = one.valueAt(one.upsert(hashes[i], memory, keyAt[i], lengths[i], 8)) / 8;
+        one.memory.f64[at]++;
+      }
+      expect(map.size).toBe(one.size);
+      map.delete(hashes[round], memory, keyAt[round], lengths[round]);
+      one.delete(hashes[round], memory, keyAt[round], lengths[round]);
+      map.locateKeys(hashes, memory, keyAt, lengths, count, addresses);
+      for (let i = 0; i < count; i++) {
+        expect(addresses[i]).toBe(map.find(hashes[i], memory, keyAt[i], lengths[i]));
+        const other = one.find(hashes[i], memory, keyAt[i], lengths[i]);
+        expect(addresses[i] === 0).toBe(other === 0);
+        if (other !== 0) expect(map.memory.f64[map.valueAt(addresses[i]) / 8]).toBe(one.memory.f64[one.valueAt(other) / 8]);
+      }
+      checkpoint(map);
+      checkpoint(one);
+    }
+  });
 
   it('state map: changedBytes counts the entries of the epoch, each once', () => {
     const map = newMap();

@@ -53,7 +53,9 @@ export class BuiltInAggregateOperator implements Operator {
   readonly #frames = new Uint32Array(CHUNK_ROWS + 1);
   readonly #hashes = new Uint32Array(CHUNK_ROWS);
   readonly #rowAt = new Uint32Array(CHUNK_ROWS);
+  /** Of each row's key: its words, or where it lies and how long it is. */
   readonly #keys = new Uint32Array(2 * CHUNK_ROWS);
+  readonly #keyLengths = new Uint32Array(CHUNK_ROWS);
   readonly #addresses = new Uint32Array(CHUNK_ROWS);
   /** f64 index of the accumulator of each row of the chunk. */
   readonly #at = new Uint32Array(CHUNK_ROWS);
@@ -182,11 +184,17 @@ export class BuiltInAggregateOperator implements Operator {
       for (let i = 0; i < count; i++) at[i] = addresses[i] + distance;
       return;
     }
+    const { valueBytes } = this.#layout;
+    if (input.placeKeys(memory, this.#frames, count, this.#keys, this.#keyLengths)) {
+      map.upsertKeys(this.#hashes, memory, this.#keys, this.#keyLengths, count, valueBytes, addresses);
+      for (let i = 0; i < count; i++) at[i] = map.valueAt(addresses[i]) / 8;
+      return;
+    }
     this.checksum = (this.checksum + map.prefetch(this.#hashes, count)) | 0;
     const { ref } = this.#key;
     for (let i = 0; i < count; i++) {
       input.locate(memory, this.#frames[i], this.#key);
-      at[i] = map.valueAt(map.upsert(ref.hash, ref.memory, ref.at, ref.length, this.#layout.valueBytes)) / 8;
+      at[i] = map.valueAt(map.upsert(ref.hash, ref.memory, ref.at, ref.length, valueBytes)) / 8;
     }
   }
 

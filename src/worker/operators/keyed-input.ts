@@ -27,6 +27,8 @@ export class KeyedInput {
   /** Where: byte offset in the row. */
   readonly fixedKeyOffset: number;
   readonly #keyInFrame: boolean;
+  /** Where the row says where its key is (`RowKey.itemOffset`), -1 when it does not. */
+  readonly #itemOffset: number;
 
   constructor(shape: KeyedInputShape) {
     assert(shape.keyInFrame || shape.rowKey !== null, 'a keyed operator gets its key in the row or in the frame');
@@ -34,6 +36,7 @@ export class KeyedInput {
     this.codec = shape.codec;
     this.keyCodec = shape.keyCodec;
     this.#keyInFrame = shape.keyInFrame;
+    this.#itemOffset = shape.keyInFrame ? -1 : (shape.rowKey?.itemOffset ?? -1);
     this.fixedKeyBytes = shape.keyInFrame ? 0 : 4 * (shape.rowKey?.wordCount ?? 0);
     this.fixedKeyOffset = shape.rowKey?.fixedOffset ?? -1;
   }
@@ -64,11 +67,42 @@ export class KeyedInput {
       ref.length = u32[rowAt >>> 2];
       ref.hash = u32[(at >>> 2) + 1];
       rowAt = rowAfterKey(memory, at);
+    } else if (this.#itemOffset >= 0) {
+      const word = (rowAt + this.#itemOffset) >>> 2;
+      ref.memory = memory;
+      ref.at = rowAt + u32[word];
+      ref.length = u32[word + 1];
+      ref.hash = u32[(at >>> 2) + 1];
     } else {
       this.shape.rowKey?.locate(memory, rowAt, ref);
     }
     key.moved(located);
     return rowAt;
+  }
+
+  /**
+   * Where the keys of frames lie, when they have no fixed length: byte offsets and lengths. False when they do not lie
+   * anywhere as they are (several fields, optional ones) and must be put together by `locate`.
+   */
+  placeKeys(memory: Memory, frames: Uint32Array, count: number, keyAt: Uint32Array, lengths: Uint32Array): boolean {
+    const { u32 } = memory;
+    if (this.#keyInFrame) {
+      for (let i = 0; i < count; i++) {
+        const rowAt = frames[i] + FRAME_HEADER_BYTES;
+        keyAt[i] = rowAt + 8;
+        lengths[i] = u32[rowAt >>> 2];
+      }
+      return true;
+    }
+    const offset = this.#itemOffset;
+    if (offset < 0) return false;
+    for (let i = 0; i < count; i++) {
+      const rowAt = frames[i] + FRAME_HEADER_BYTES;
+      const word = (rowAt + offset) >>> 2;
+      keyAt[i] = rowAt + u32[word];
+      lengths[i] = u32[word + 1];
+    }
+    return true;
   }
 }
 

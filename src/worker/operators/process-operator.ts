@@ -41,6 +41,7 @@ export class KeyedProcessOperator implements Operator {
   readonly #frames = new Uint32Array(CHUNK_ROWS + 1);
   readonly #hashes = new Uint32Array(CHUNK_ROWS);
   readonly #keys = new Uint32Array(2 * CHUNK_ROWS);
+  readonly #keyLengths = new Uint32Array(CHUNK_ROWS);
   /** Address of each record's entry in `fetched`; 0 where it is not known. */
   readonly #located = new Uint32Array(CHUNK_ROWS);
   /** Keeps the engine from dropping the prefetch loop. */
@@ -98,6 +99,8 @@ export class KeyedProcessOperator implements Operator {
       const words = fixedKeyBytes === 4 ? 1 : 2;
       gatherKeys(memory.u32, this.#frames, fixedKeyOffset, words, count, this.#keys);
       fetched.locateWords(this.#hashes, this.#keys, words, count, this.#located);
+    } else if (this.#env.input.placeKeys(memory, this.#frames, count, this.#keys, this.#keyLengths)) {
+      fetched.locateKeys(this.#hashes, memory, this.#keys, this.#keyLengths, count, this.#located);
     } else if (fetched.size > PREFETCH_ENTRIES) {
       this.checksum = (this.checksum + fetched.prefetch(this.#hashes, count)) | 0;
     }

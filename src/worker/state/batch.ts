@@ -8,8 +8,9 @@
  *
  * Word indexes are `address << 1`: a log has at most 8 GiB, so that is a positive 32-bit integer.
  */
+import type { Memory } from '../../format/memory.ts';
 import { INDEX_MASK } from './control-layout.ts';
-import { KEY, META } from './record-layout.ts';
+import { KEY, MAX_SHORT_VALUE_BYTES, META, metaOf } from './record-layout.ts';
 import type { StateMemory } from './state-memory.ts';
 
 /** Keys in a round of an unrolled loop of reads. */
@@ -57,6 +58,42 @@ export function findNewest(
   touched ^= touchRecords(log, addresses, from, to);
   if (words === 1) keepKeysOfOneWord(log, keys, meta, mask, from, to, addresses);
   else keepKeysOfTwoWords(log, keys, meta, mask, from, to, addresses);
+  return touched;
+}
+
+/**
+ * The same for keys of any length: `keyAt` and `lengths` are byte offsets in `from`, multiples of 4, and bytes; keys are padded
+ * with zero bytes to a multiple of 4. `valueLength` -1 takes values of any length.
+ */
+export function findNewestOfKeys(
+  map: StateMemory,
+  valueLength: number,
+  hashes: Uint32Array,
+  from: Memory,
+  keyAt: Uint32Array,
+  lengths: Uint32Array,
+  start: number,
+  end: number,
+  addresses: Uint32Array,
+): number {
+  const { log } = map;
+  const { slots } = map.index;
+  const homes = map.ctl[INDEX_MASK];
+  let touched = touchSlots(slots, hashes, homes, start, end);
+  probe(slots, hashes, homes, start, end, addresses, start);
+  touched ^= touchRecords(log, addresses, start, end);
+  const keys = from.i32;
+  const mask = valueLength < 0 ? ~MAX_SHORT_VALUE_BYTES : -1;
+  for (let i = start; i < end; i++) {
+    const at = addresses[i] << 1;
+    const length = lengths[i];
+    const meta = metaOf(length, Math.max(0, valueLength));
+    let wrong = (log[at + META] ^ meta) & mask;
+    const key = keyAt[i] >>> 2;
+    const words = (length + 3) >>> 2;
+    for (let word = 0; word < words && wrong === 0; word++) wrong = log[at + KEY + word] ^ keys[key + word];
+    if (wrong !== 0) addresses[i] = 0;
+  }
   return touched;
 }
 

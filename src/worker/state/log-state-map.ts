@@ -31,7 +31,7 @@
 import { assert } from '../../format/assert.ts';
 import type { TidemarkError } from '../../format/errors.ts';
 import { Memory } from '../../format/memory.ts';
-import { findNewest, touch } from './batch.ts';
+import { findNewest, findNewestOfKeys, touch } from './batch.ts';
 import { StateCleaner } from './cleaner.ts';
 import {
   CHANGED_UNITS,
@@ -229,6 +229,24 @@ class LogStateMap implements StateMap {
     }
   }
 
+  locateKeys(
+    hashes: Uint32Array,
+    from: Memory,
+    keyAt: Uint32Array,
+    lengths: Uint32Array,
+    count: number,
+    addresses: Uint32Array,
+  ): void {
+    if (this.#ctl[INDEX_MODE] !== GIVEN) {
+      addresses.fill(0, 0, count);
+      return;
+    }
+    for (let start = 0; start < count; start += BATCH) {
+      const end = Math.min(start + BATCH, count);
+      this.touched ^= findNewestOfKeys(this.#map, -1, hashes, from, keyAt, lengths, start, end, addresses);
+    }
+  }
+
   upsertWords(
     hashes: Uint32Array,
     keys: Uint32Array,
@@ -259,6 +277,37 @@ class LogStateMap implements StateMap {
         key.u32[0] = keys[i * words];
         if (words === 2) key.u32[1] = keys[i * 2 + 1];
         addresses[i] = this.upsert(hashes[i], key, 0, words * 4, valueLength);
+      }
+    }
+  }
+
+  upsertKeys(
+    hashes: Uint32Array,
+    from: Memory,
+    keyAt: Uint32Array,
+    lengths: Uint32Array,
+    count: number,
+    valueLength: number,
+    addresses: Uint32Array,
+  ): void {
+    const ctl = this.#ctl;
+    const log = this.#log;
+    const epoch = ctl[CURRENT_EPOCH];
+    const isShort = valueLength <= MAX_SHORT_VALUE_BYTES;
+    for (let start = 0; start < count; start += BATCH) {
+      const end = Math.min(start + BATCH, count);
+      if (this.#index.growing) this.#index.grow(HOMES_PER_BATCH);
+      if (isShort && ctl[INDEX_MODE] === GIVEN) {
+        this.touched ^= findNewestOfKeys(this.#map, valueLength, hashes, from, keyAt, lengths, start, end, addresses);
+      } else addresses.fill(0, start, end);
+      for (let i = start; i < end; i++) {
+        const address = addresses[i];
+        if (address !== 0) {
+          if (log[(address << 1) + EPOCH] === epoch) continue;
+          addresses[i] = this.#writer.copyForward(hashes[i] | 0, address);
+          if (addresses[i] !== 0) continue;
+        }
+        addresses[i] = this.upsert(hashes[i], from, keyAt[i], lengths[i], valueLength);
       }
     }
   }

@@ -106,6 +106,28 @@ export interface StateMap {
   ): void;
 
   /**
+   * The same two for keys of any length: `keyAt` are byte offsets in `from`, multiples of 4, and keys are padded with zero bytes to a
+   * multiple of 4.
+   */
+  locateKeys(
+    hashes: Uint32Array,
+    from: Memory,
+    keyAt: Uint32Array,
+    lengths: Uint32Array,
+    count: number,
+    addresses: Uint32Array,
+  ): void;
+  upsertKeys(
+    hashes: Uint32Array,
+    from: Memory,
+    keyAt: Uint32Array,
+    lengths: Uint32Array,
+    count: number,
+    valueLength: number,
+    addresses: Uint32Array,
+  ): void;
+
+  /**
    * Barrier: everything written so far is frozen and belongs to the epoch that ends; `nextEpoch` begins. Constant
    * time.
    */

@@ -10,16 +10,15 @@
  */
 import { EventEmitter, once } from 'node:events';
 import { randomBytes } from 'node:crypto';
-import { assert } from '../format/assert.ts';
 import { type ErrorFacts, TidemarkError } from '../format/errors.ts';
-import type { JsonValue } from '../format/json.ts';
-import { type JobGraph, sinkOf } from '../job/graph.ts';
-import { decodeCollected } from '../format/collected.ts';
+import type { JobGraph } from '../job/graph.ts';
 import { type HistoryRecord, recordOfManifest } from '../snapshot/history.ts';
-import { Attempt, defaultThreads } from './attempt.ts';
-import type { CheckpointStore, RestorePoint } from './checkpoint-store.ts';
+import { Attempt } from './attempt.ts';
+import { type AttemptFacts, attemptOptionsOf, checkpointingOptionsOf } from './attempt-config.ts';
+import type { CheckpointStore } from './checkpoint-store.ts';
 import { CheckpointHistory } from './checkpoint-history.ts';
 import { Checkpointing } from './checkpointing.ts';
+import { CollectedRecords } from './collected-records.ts';
 import type { Config } from './config.ts';
 import type { Trigger } from './coordinator.ts';
 import type {
@@ -33,9 +32,7 @@ import type {
   StartOptions,
   StopOptions,
 } from './handle.ts';
-import { planJob } from './plan.ts';
 import { ProgressMeter } from './progress-meter.ts';
-import { planRestore, recordedMaxParallelism, type RestorePlan } from './restore-plan.ts';
 import { requestSavepoint, type SavepointRequest } from './savepoint-request.ts';
 import { NO_FAILURES, nextAttempt, type RestartHistory } from './restart-strategy.ts';
 
@@ -87,8 +84,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
   #nextAttemptAtMs: number | null = null;
   #completed = 0;
   #failed = 0;
-  #collected: unknown[] = [];
-  readonly #delivered = new Set<string>();
+  readonly #collected = new CollectedRecords();
   #end: ((ending: Ending) => void) | null = null;
   #stopping = false;
   #stop: Promise<CheckpointSummary | null> | null = null;
@@ -290,7 +286,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
       lastCheckpoint: this.#store.keptPath(this.#lastCheckpoint?.path ?? null),
       restoredFrom: this.#restoredFrom,
       restarts: this.#restarts,
-      collected: this.#collected,
+      collected: this.#collected.values,
       malformed: this.#meter.malformed,
     };
   }
@@ -342,12 +338,22 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
       const point = await this.#store.restorePoint((text) => this.emit('notice', text));
       this.#meter.startFrom(point?.manifest.counters ?? {});
       this.#setState(point === null ? 'starting' : 'restoring');
-      attempt = this.#createAttempt(point, fail, () => checkpointing);
+      const facts: AttemptFacts = {
+        graph: this.#graph,
+        moduleUrl: this.#moduleUrl,
+        args: this.#options.args ?? [],
+        config: this.#config,
+        store: this.#store,
+        point,
+        attempt: this.#attempts,
+        nextEpoch: this.#nextEpoch,
+      };
+      attempt = this.#createAttempt(facts, fail, () => checkpointing);
       this.#attempt = attempt;
       const openedMs = performance.now();
       const outcome = await Promise.race([attempt.open().then(() => null), ended]);
       if (outcome !== null) return outcome;
-      checkpointing = this.#createCheckpointing(attempt, point, fail);
+      checkpointing = this.#createCheckpointing(attempt, facts, fail);
       this.#checkpointing = checkpointing;
       if (point !== null) {
         this.#restoredFrom = point.path;
@@ -364,7 +370,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
           path: point.path,
           entries: attempt.restoredEntries,
         });
-        this.#deliverRestored(attempt.options.restore);
+        this.#collected.addRestored(this.#graph, attempt.options.restore);
       }
       this.#setState('running');
       attempt.scheduler.start();
@@ -384,114 +390,47 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
     }
   }
 
-  #createAttempt(point: RestorePoint | null, fail: (error: Error) => void, checkpointing: () => Checkpointing | null): Attempt {
-    const config = this.#config;
-    const threads = config.threads ?? defaultThreads();
-    const parallelism = config.parallelism ?? threads;
-    const plan = planJob(this.#graph, {
-      parallelism,
-      maxParallelism: config.maxParallelism ?? undefined,
-      ...(point !== null && { recordedMaxParallelism: recordedMaxParallelism(point.manifest) }),
-      slotBytes: config.runtime.batchBytes,
+  #createAttempt(facts: AttemptFacts, fail: (error: Error) => void, checkpointing: () => Checkpointing | null): Attempt {
+    const options = attemptOptionsOf(facts);
+    this.#nextEpoch = options.firstEpoch;
+    return new Attempt(options, {
+      snapshot: (subtask, snapshot) => {
+        this.#nextEpoch = Math.max(this.#nextEpoch, snapshot.checkpointId + 1);
+        checkpointing()?.synced(subtask, snapshot);
+      },
+      failed: fail,
+      finished: () => this.#onAllProcessed(),
+      printed: (text) => process.stdout.write(text),
     });
-    const restore: RestorePlan | null =
-      point === null
-        ? null
-        : planRestore(this.#graph, plan, point.manifest, {
-            allowNonRestoredState: config.recovery.allowNonRestoredState,
-            maxParallelism: config.maxParallelism ?? undefined,
-            path: point.path,
-          });
-    this.#nextEpoch = Math.max(this.#nextEpoch, (restore?.checkpointId ?? 0) + 1, this.#store.highestNumber() + 1);
-    return new Attempt(
-      {
-        graph: this.#graph,
-        jobFile: this.#moduleUrl,
-        jobArgs: this.#options.args ?? [],
-        jobId: this.jobId,
-        attempt: this.#attempts,
-        plan,
-        threads: Math.min(threads, Math.max(1, ...plan.stages.map((stage) => stage.parallelism))),
-        settings: {
-          batchBudgetMs: config.runtime.channelTimeMs,
-          stateLimitBytes: config.stateMemoryLimitBytes ?? defaultStateLimitBytes(),
-          compression: config.checkpointing.compression === 'none' ? 'none' : 'auto',
-          // Without a directory no table is written but for savepoints, so there is none that a delta could be taken to.
-          incremental: config.checkpointing.incremental && this.#store.hasDirectory,
-        },
-        turnBudgetMs: config.runtime.turnBudgetMs,
-        taskTimeoutMs: config.taskTimeoutMs ?? Infinity,
-        firstEpoch: this.#nextEpoch,
-        restore,
-        tablePath: (hash) => {
-          assert(point !== null, 'tables are restored from a checkpoint');
-          return point.tablePath(hash);
-        },
-      },
-      {
-        snapshot: (subtask, snapshot) => {
-          this.#nextEpoch = Math.max(this.#nextEpoch, snapshot.checkpointId + 1);
-          checkpointing()?.synced(subtask, snapshot);
-        },
-        failed: fail,
-        finished: () => this.#onAllProcessed(),
-        printed: (text) => process.stdout.write(text),
-      },
-    );
   }
 
-  #createCheckpointing(attempt: Attempt, point: RestorePoint | null, fail: (error: Error) => void): Checkpointing {
-    const { checkpointing: options } = this.#config;
-    return new Checkpointing(
-      attempt,
-      this.#graph,
-      {
-        coordinator: {
-          intervalMs: options.intervalMs,
-          timeoutMs: options.timeoutMs,
-          minPauseMs: options.minPauseMs,
-          maxConcurrent: options.maxConcurrent,
-          tolerableFailures: options.tolerableFailures,
-        },
-        incremental: options.incremental,
-        jobDirectory: this.#store.jobDirectory,
-        retained: options.retained,
-        config: Object.fromEntries(
-          [...this.#config.values]
-            .filter(([, { origin }]) => origin !== 'default')
-            .map(([key, { value }]) => [key, value as JsonValue]),
-        ),
-        parent: point === null ? null : { jobId: point.manifest.jobId, checkpointId: point.manifest.checkpointId },
-        retainedBefore: this.#store.ownCheckpoints(),
-        countersBefore: point?.manifest.counters ?? {},
+  #createCheckpointing(attempt: Attempt, facts: AttemptFacts, fail: (error: Error) => void): Checkpointing {
+    return new Checkpointing(attempt, this.#graph, checkpointingOptionsOf(facts), {
+      completed: (summary, manifest) => {
+        this.#completed++;
+        this.#past.add(recordOfManifest(manifest, summary.path));
+        this.#lastCheckpoint = { ...summary, completedAt: Date.now() };
+        this.#store.completed();
+        this.emit('checkpoint', summary);
       },
-      {
-        completed: (summary, manifest) => {
-          this.#completed++;
-          this.#past.add(recordOfManifest(manifest, summary.path));
-          this.#lastCheckpoint = { ...summary, completedAt: Date.now() };
-          this.#store.completed();
-          this.emit('checkpoint', summary);
-        },
-        saved: ({ path }, manifest) => this.#past.add({ ...recordOfManifest(manifest, path), kind: 'savepoint' }),
-        failed: ({ checkpointId, trigger, triggeredAt, durationMs, acknowledged, subtaskCount }, error) => {
-          this.#failed++;
-          this.#past.add({
-            type: 'failed',
-            ...this.#recordOf(checkpointId, triggeredAt, durationMs),
-            trigger,
-            code: error instanceof TidemarkError ? error.code : 'ERR_INTERNAL',
-            message: error.message,
-            acknowledged,
-            subtaskCount,
-          });
-          this.emit('checkpointFailed', { checkpointId, error });
-        },
-        fatal: fail,
-        collected: (node, values) => this.#collect(node, values),
-        notice: (text) => this.emit('notice', text),
+      saved: ({ path }, manifest) => this.#past.add({ ...recordOfManifest(manifest, path), kind: 'savepoint' }),
+      failed: ({ checkpointId, trigger, triggeredAt, durationMs, acknowledged, subtaskCount }, error) => {
+        this.#failed++;
+        this.#past.add({
+          type: 'failed',
+          ...this.#recordOf(checkpointId, triggeredAt, durationMs),
+          trigger,
+          code: error instanceof TidemarkError ? error.code : 'ERR_INTERNAL',
+          message: error.message,
+          acknowledged,
+          subtaskCount,
+        });
+        this.emit('checkpointFailed', { checkpointId, error });
       },
-    );
+      fatal: fail,
+      collected: (node, values) => this.#collected.add(node, values),
+      notice: (text) => this.emit('notice', text),
+    });
   }
 
   #onAllProcessed(): void {
@@ -514,24 +453,6 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
 
   #recordOf(checkpointId: number, at: Date, durationMs: number) {
     return { jobId: this.jobId, jobName: this.jobName, checkpointId, at: at.toISOString(), durationMs };
-  }
-
-  /** Records of a `collect` sink that the restored checkpoint had prepared, unless this process has delivered them. */
-  #deliverRestored(restore: RestorePlan | null): void {
-    for (const node of this.#graph.nodes) {
-      if (sinkOf(node)?.kind !== 'collect') continue;
-      this.#collect(node.id, restore?.committables.get(node.uid) ?? []);
-    }
-  }
-
-  #collect(node: number, committables: readonly JsonValue[]): void {
-    for (const committable of committables) {
-      const { id, values } = decodeCollected(committable);
-      const key = `${node}/${id}`;
-      if (this.#delivered.has(key)) continue;
-      this.#delivered.add(key);
-      for (const value of values) this.#collected.push(value);
-    }
   }
 
   #delay(ms: number): Promise<void> {
@@ -566,9 +487,4 @@ function isFenced(error: Error): boolean {
 /** A new job id: 32 hex characters. */
 export function newJobId(): string {
   return randomBytes(16).toString('hex');
-}
-
-/** Without a limit of its own, a map may take up to 8 GiB; the machine's memory is then the limit. */
-function defaultStateLimitBytes(): number {
-  return 8 * 2 ** 30 - 8;
 }

@@ -18,6 +18,7 @@ export type { AnyType, Infer, Type } from './job/types.ts';
 export { avg, count, distinct, max, min, sum, topN } from './job/built-ins.ts';
 export { aggregating, list, map, operatorList, reducing, value } from './job/state.ts';
 export type { Aggregate, OperatorStateDescriptor, StateDescriptor } from './job/state.ts';
+export type { CheckpointOutcome } from './job/checkpoint-outcome.ts';
 export type { AggregatingState, ListState, MapState, ProcessContext, ReducingState, ValueState } from './job/process.ts';
 
 export { files } from './job/files.ts';

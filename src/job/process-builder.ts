@@ -1,6 +1,7 @@
 /** `process` as a user writes it, with the types of its state handles, and its description for the operators. */
 import { describeValue } from '../format/describe-value.ts';
 import { invalidArgument, requireMethods, requireOptions } from './arguments.ts';
+import type { CheckpointOutcome } from './checkpoint-outcome.ts';
 import type { ProcessContext, ProcessSpec } from './process.ts';
 import type { OperatorStateDescriptor, StateDescriptor } from './state.ts';
 
@@ -27,6 +28,11 @@ interface Process<T, S, U, K> {
   onOpen?(context: OpenContext): void;
   /** Called for each record. `context` is one object, reused; its `emit` may be taken out of it. */
   onRecord(value: T, context: ProcessContext<U, StateHandles<S>, K>): void;
+  /**
+   * Called once in each subtask for each checkpoint that it took part in, between two records, when that is complete or was aborted.
+   * Savepoints on the way are not told. After a failure nothing is told of what was under way.
+   */
+  onCheckpoint?(outcome: CheckpointOutcome): void;
 }
 
 /** A user function with state for each key. */
@@ -64,14 +70,16 @@ function functionsOf(spec: {
   onOpen?(context: never): void;
   onRecord(value: never, context: never): void;
   onEnd?(context: never): void;
-}): Pick<ProcessSpec, 'onOpen' | 'onRecord' | 'onEnd'> {
-  requireOptions(spec, ['state', 'onOpen', 'onRecord', 'onEnd'], 'process');
+  onCheckpoint?(outcome: CheckpointOutcome): void;
+}): Pick<ProcessSpec, 'onOpen' | 'onRecord' | 'onEnd' | 'onCheckpoint'> {
+  requireOptions(spec, ['state', 'onOpen', 'onRecord', 'onEnd', 'onCheckpoint'], 'process');
   requireMethods(spec, ['onRecord'], 'process');
-  requireMethods(spec, ['onOpen', 'onEnd'], 'process', true);
+  requireMethods(spec, ['onOpen', 'onEnd', 'onCheckpoint'], 'process', true);
   return {
     onOpen: spec.onOpen?.bind(spec) as ProcessSpec['onOpen'],
     onRecord: spec.onRecord.bind(spec),
     onEnd: spec.onEnd?.bind(spec),
+    onCheckpoint: spec.onCheckpoint?.bind(spec),
   };
 }
 

@@ -1,6 +1,7 @@
 /** `process`: a user function with state. Keyed after `keyBy`, with operator state otherwise. */
 import type { Schema } from '../format/schema.ts';
 import type { AggregateFunction } from './aggregate.ts';
+import type { CheckpointOutcome } from './checkpoint-outcome.ts';
 
 /** Lists of several subtasks, dealt to others: see `operatorList`. */
 export type Redistribution = 'split' | 'union' | 'broadcast';
@@ -83,6 +84,7 @@ export interface ProcessSpec {
   readonly onRecord: (value: never, context: never) => void;
   /** Called once for each key that has state, in the order of key hashes, when all input has ended. */
   readonly onEnd: ((context: never) => void) | undefined;
+  readonly onCheckpoint: ((outcome: CheckpointOutcome) => void) | undefined;
   /** Operator state of a not keyed `process`: lists, and what becomes of them when the parallelism changes. */
   readonly operatorState: Readonly<Record<string, { readonly schema: Schema | null; readonly redistribute: Redistribution }>>;
 }

@@ -5,6 +5,7 @@
  */
 import type { JsonValue } from '../format/json.ts';
 import type { Schema } from '../format/schema.ts';
+import type { CheckpointOutcome } from './checkpoint-outcome.ts';
 
 /**
  * A two-phase sink that a user writes. The order of calls of one subtask, between two barriers:
@@ -41,6 +42,11 @@ export interface SinkWriter<T> {
    * committable, or `null` when nothing was written. Must be quick (no fsync): processing stands still.
    */
   prepare(checkpointId: number): JsonValue | null | Promise<JsonValue | null>;
+  /**
+   * Called once for each checkpoint that was prepared, when it is complete and committed, or was aborted: then its committable goes
+   * into the next one. Not for savepoints on the way.
+   */
+  onCheckpoint?(outcome: CheckpointOutcome): void;
   close(): void | Promise<void>;
 }
 

@@ -304,6 +304,7 @@ export class Checkpointing {
     const { savepoint, trigger } = pending;
     const error = savepoint === null ? aborted : savepoint.failure(aborted);
     if (savepoint !== null) this.#savepoints.abandon(savepoint);
+    if (trigger !== 'savepoint') void this.#attempt.scheduler.tell({ checkpointId: id, status: 'aborted' });
     if (trigger === 'stop') this.#readOn();
     for (const token of tokens) this.#reject(token, error);
     if (trigger === 'savepoint') return;
@@ -375,7 +376,9 @@ export class Checkpointing {
     answer: CheckpointSummary,
   ): void {
     const committed = this.#sinks.commit();
-    committed.then(
+    const { checkpointId } = manifest;
+    const told = committed.then(() => this.#attempt.scheduler.tell({ checkpointId, status: 'completed' }));
+    told.then(
       () => tokens.forEach((token) => this.#answer(token, answer)),
       (error: Error) => {
         if (answer.kind === 'savepoint') for (const token of tokens) this.#reject(token, notCommitted(answer.path, error));

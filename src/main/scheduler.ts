@@ -9,6 +9,8 @@
  */
 import { assert } from '../format/assert.ts';
 import { decodeError, TidemarkError } from '../format/errors.ts';
+import type { CheckpointOutcome } from '../job/checkpoint-outcome.ts';
+import { type GraphNode, type JobGraph, sinkOf } from '../job/graph.ts';
 import {
   CHANNEL_HEADER_BYTES,
   ChannelWord,
@@ -26,6 +28,7 @@ import {
   type StagePlan,
   SubtaskFlag,
   type SyncSnapshot,
+  type Task,
   type TurnResult,
 } from '../worker/protocol.ts';
 import { type WorkerPool, workerError } from './worker-pool.ts';
@@ -55,6 +58,10 @@ export interface ScheduledSubtask {
   states: readonly OpenState[];
   oversize: OversizeRow[];
   leased: boolean;
+  /** Has it an operator or a sink that is told how checkpoints end? */
+  readonly listens: boolean;
+  /** What they have not been told yet. */
+  outcomes: CheckpointOutcome[];
   /** A source must look again at what it waits for: `wakeSources`. */
   woken: boolean;
 }
@@ -83,6 +90,7 @@ export class Scheduler {
   readonly #workers: WorkerSlot[];
   readonly #turnBudgetMs: number;
   readonly #taskTimeoutMs: number;
+  readonly #untold = new Map<CheckpointOutcome, { left: number; resolve(): void }>();
   #wakeTimer: NodeJS.Timeout | undefined;
   #watchdog: NodeJS.Timeout | undefined;
   #running = false;
@@ -92,7 +100,7 @@ export class Scheduler {
   constructor(
     deployment: Deployment,
     pool: WorkerPool,
-    options: { readonly turnBudgetMs: number; readonly taskTimeoutMs: number },
+    options: { readonly turnBudgetMs: number; readonly taskTimeoutMs: number; readonly graph: JobGraph },
     events: SchedulerEvents,
   ) {
     this.#pool = pool;
@@ -103,7 +111,7 @@ export class Scheduler {
     this.f64 = new Float64Array(deployment.control);
     this.#workers = Array.from({ length: pool.threads }, (_, index) => ({ index, subtasks: [], running: null, since: 0 }));
     this.subtasks = deployment.plan.stages.flatMap((stage) =>
-      Array.from({ length: stage.parallelism }, (_, i) => this.#createSubtask(deployment, stage, i)),
+      Array.from({ length: stage.parallelism }, (_, i) => this.#createSubtask(deployment, options.graph, stage, i)),
     );
     // Later stages first, so that what is in flight is finished before more is read.
     for (const worker of this.#workers) worker.subtasks.sort((a, b) => b.stage.id - a.stage.id);
@@ -139,6 +147,25 @@ export class Scheduler {
   wakeSources(): void {
     for (const subtask of this.subtasks) if (subtask.source) subtask.woken = true;
     this.dispatch();
+  }
+
+  /** Tells the operators and sinks that listen how a checkpoint ended. Resolves when all have been told. */
+  tell(outcome: CheckpointOutcome): Promise<void> {
+    const listeners = this.subtasks.filter((subtask) => subtask.listens);
+    if (listeners.length === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#untold.set(outcome, { left: listeners.length, resolve });
+      for (const subtask of listeners) subtask.outcomes.push(outcome);
+      this.dispatch();
+    });
+  }
+
+  #told(outcome: CheckpointOutcome): void {
+    const untold = this.#untold.get(outcome);
+    assert(untold !== undefined, 'an outcome is told to each listener once');
+    if (--untold.left > 0) return;
+    this.#untold.delete(outcome);
+    untold.resolve();
   }
 
   word(subtask: ScheduledSubtask, word: number): number {
@@ -192,6 +219,7 @@ export class Scheduler {
   /** 0: nothing to do. */
   #priority(subtask: ScheduledSubtask, nowMs: number): number {
     if (subtask.leased) return 0;
+    if (subtask.outcomes.length > 0) return PRIORITY_BACKLOG;
     const flags = this.flags(subtask);
     const epoch = this.i32[this.word(subtask, ControlWord.epoch)];
     const triggered = this.i32[this.word(subtask, ControlWord.triggered)] >= epoch;
@@ -239,8 +267,14 @@ export class Scheduler {
     worker.since = performance.now();
     const oversize = subtask.oversize.length === 0 ? null : subtask.oversize;
     if (oversize !== null) subtask.oversize = [];
-    this.#pool.runOn(worker.index, { op: 'turn', subtask: subtask.index, budgetMs: this.#turnBudgetMs, oversize }).then(
-      (result) => this.#endTurn(worker, subtask, result as TurnResult | undefined),
+    const outcomes = subtask.outcomes.length === 0 ? null : subtask.outcomes;
+    if (outcomes !== null) subtask.outcomes = [];
+    const task: Task = { op: 'turn', subtask: subtask.index, budgetMs: this.#turnBudgetMs, oversize, outcomes };
+    this.#pool.runOn(worker.index, task).then(
+      (result) => {
+        for (const outcome of outcomes ?? []) this.#told(outcome);
+        this.#endTurn(worker, subtask, result as TurnResult | undefined);
+      },
       (error: unknown) => {
         this.#release(worker, subtask);
         if (this.#running) this.#events.failed(workerError(error));
@@ -317,7 +351,7 @@ export class Scheduler {
     }
   }
 
-  #createSubtask(deployment: Deployment, stage: StagePlan, indexInStage: number): ScheduledSubtask {
+  #createSubtask(deployment: Deployment, graph: JobGraph, stage: StagePlan, indexInStage: number): ScheduledSubtask {
     const { plan, channels } = deployment;
     const channel = (edge: EdgePlan, producer: number, consumer: number): Channel => {
       const index = channelIndex(edge.kind === 'forward', producer, consumer, plan.stages[edge.to].parallelism);
@@ -356,10 +390,16 @@ export class Scheduler {
       oversize: [],
       leased: false,
       woken: false,
+      listens: stage.nodes.some((node) => listensToCheckpoints(graph.nodes[node])),
+      outcomes: [],
     };
     this.#workers[worker].subtasks.push(subtask);
     return subtask;
   }
+}
+
+function listensToCheckpoints(node: GraphNode): boolean {
+  return (node.kind === 'process' && node.process.onCheckpoint !== undefined) || sinkOf(node)?.kind === 'custom';
 }
 
 function hasRoom(channel: Channel): boolean {

@@ -3,6 +3,7 @@
  * There are two paths through a chain: records as JavaScript values, and rows as bytes. An operator that can take rows
  * says so with `rows`; a converter stands before one that cannot.
  */
+import type { CheckpointOutcome } from '../job/checkpoint-outcome.ts';
 import type { Codec, RowKey } from '../format/codec.ts';
 import type { JsonValue } from '../format/json.ts';
 import type { Memory } from '../format/memory.ts';
@@ -81,6 +82,8 @@ export interface Operator {
   endTurn?(): void;
   /** Barrier: operator state as JSON (small), recorded in the manifest under (uid, name). */
   snapshot?(checkpointId: number): OperatorSnapshot | null;
+  /** A checkpoint that the operator took part in has ended. */
+  onCheckpoint?(outcome: CheckpointOutcome): void;
   close?(): void;
 }
 

@@ -65,19 +65,15 @@ export default async function handle(task: Task): Promise<unknown> {
         return threadId;
       });
     case 'turn':
-      return turn(task.subtask, task.budgetMs, task.oversize);
+      return turn(task);
     default:
       return outcome(() => perform(task));
   }
 }
 
-async function turn(
-  index: number,
-  budgetMs: number,
-  oversize: Extract<Task, { op: 'turn' }>['oversize'],
-): Promise<TurnResult | undefined> {
+async function turn(task: Extract<Task, { op: 'turn' }>): Promise<TurnResult | undefined> {
   try {
-    return await (subtasks.get(index) as Subtask).turn(budgetMs, oversize);
+    return await (subtasks.get(task.subtask) as Subtask).turn(task.budgetMs, task.oversize, task.outcomes);
   } catch (error) {
     return { error: encodeError(error) };
   }

@@ -38,6 +38,7 @@ import type { JsonValue } from '../format/json.ts';
 import type { Manifest, TableRef } from '../format/manifest.ts';
 import type { Compression } from '../format/sorted-table/compression.ts';
 import type { Schema } from '../format/schema.ts';
+import type { CheckpointOutcome } from '../job/checkpoint-outcome.ts';
 import type { Position, Split } from '../job/source.ts';
 import type { StateMapHandles } from './state/state-map.ts';
 
@@ -261,7 +262,14 @@ export interface OversizeRow {
 
 export type Task =
   | { readonly op: 'ready' }
-  | { readonly op: 'turn'; readonly subtask: number; readonly budgetMs: number; readonly oversize: readonly OversizeRow[] | null }
+  | {
+      readonly op: 'turn';
+      readonly subtask: number;
+      readonly budgetMs: number;
+      readonly oversize: readonly OversizeRow[] | null;
+      /** What its operators have not been told yet. */
+      readonly outcomes: readonly CheckpointOutcome[] | null;
+    }
   | { readonly op: 'enumerate'; readonly stage: number; readonly taken: readonly string[] }
   | {
       readonly op: 'open';

@@ -1,6 +1,7 @@
 /** The end of a chain that leaves the job: one writer of a sink, as the subtask drives it. */
 import { TidemarkError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
+import type { CheckpointOutcome } from '../job/checkpoint-outcome.ts';
 import type { SinkContext, SinkWriter } from '../job/sink.ts';
 import type { Output } from './operator.ts';
 
@@ -49,6 +50,14 @@ export class SinkOutput implements Output {
       return committable === null ? [] : [committable];
     } catch (error) {
       throw this.#failure(`prepare checkpoint ${checkpointId}`, error);
+    }
+  }
+
+  onCheckpoint(outcome: CheckpointOutcome): void {
+    try {
+      this.#writer.onCheckpoint?.(outcome);
+    } catch (error) {
+      throw this.#failure(`take the end of checkpoint ${outcome.checkpointId}`, error);
     }
   }
 

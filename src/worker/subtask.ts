@@ -9,7 +9,9 @@
  */
 import { TidemarkError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
+import type { CheckpointOutcome } from '../job/checkpoint-outcome.ts';
 import type { JobGraph } from '../job/graph.ts';
+import { CheckpointNotices } from './checkpoint-notices.ts';
 import type { Chain } from './operators/chain.ts';
 import type { ExchangeOutput } from './exchange.ts';
 import type { StageInput } from './input.ts';
@@ -76,6 +78,7 @@ export class Subtask {
   #busyMs = 0;
   #turns = 0;
   #snapshots: SyncSnapshot[] = [];
+  readonly #notices: CheckpointNotices;
 
   constructor(parts: SubtaskParts, epoch: number) {
     this.#parts = parts;
@@ -84,6 +87,10 @@ export class Subtask {
     this.#epoch = epoch;
     this.#firstEpoch = epoch;
     this.#completed = epoch - 1;
+    this.#notices = new CheckpointNotices((outcome) => {
+      parts.chain.onCheckpoint(outcome);
+      for (const sink of parts.sinks) sink.onCheckpoint(outcome);
+    });
     for (const exchange of parts.exchanges) exchange.setEpoch(epoch);
     parts.control.i32[this.#word + ControlWord.epoch] = epoch;
     this.#storeCounters();
@@ -99,7 +106,11 @@ export class Subtask {
    * @param budgetMs  time after which to return, though not in the middle of a record
    * @throws whatever a user function, source or sink throws; the subtask must not be used again then
    */
-  async turn(budgetMs: number, oversize: readonly OversizeRow[] | null): Promise<TurnResult | undefined> {
+  async turn(
+    budgetMs: number,
+    oversize: readonly OversizeRow[] | null,
+    outcomes: readonly CheckpointOutcome[] | null,
+  ): Promise<TurnResult | undefined> {
     const started = performance.now();
     const { input, gate, exchanges, control } = this.#parts;
     if (oversize !== null) gate?.addOversize(oversize);
@@ -108,8 +119,11 @@ export class Subtask {
       exchange.limitFrames(this.#maxFrames(exchange));
     }
     this.#noteCompleted();
+    if (outcomes !== null) this.#notices.add(outcomes);
+    this.#notices.deliver(this.#epoch);
     const recordsBefore = input.recordsIn;
     const reason = await this.#process(started + budgetMs);
+    this.#notices.deliver(this.#epoch);
     const flushing = this.#endTurn(reason === 'ended');
     if (flushing !== undefined) await flushing;
     this.#clean(budgetMs * CLEAN_SHARE);

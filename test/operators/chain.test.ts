@@ -28,6 +28,7 @@ const spec = (fields: Partial<ProcessSpec>): ProcessSpec => ({
   onOpen: undefined,
   onRecord: () => {},
   onEnd: undefined,
+  onCheckpoint: undefined,
   operatorState: {},
   ...fields,
 });

@@ -43,6 +43,7 @@ function checkedWriter(sink: Sink<unknown>, writer: SinkWriter<unknown>, context
       const prepared = writer.prepare(checkpointId);
       return prepared instanceof Promise ? prepared.then(check) : check(prepared);
     },
+    onCheckpoint: (outcome) => writer.onCheckpoint?.(outcome),
     close: () => writer.close(),
   };
 }

@@ -9,6 +9,7 @@
 import { assert } from '../../format/assert.ts';
 import type { Codec, KeyCodec } from '../../format/codec.ts';
 import { TidemarkError } from '../../format/errors.ts';
+import type { CheckpointOutcome } from '../../job/checkpoint-outcome.ts';
 import type { GraphNode, KeySelector } from '../../job/graph.ts';
 import type { InputShape, Operator, OperatorContext, OperatorSnapshot, Output, Rows, RowsTaken } from '../operator.ts';
 import type { KeyedStateInfo } from '../state/handles/open-state.ts';
@@ -145,6 +146,10 @@ export class Chain {
     return snapshots;
   }
 
+  onCheckpoint(outcome: CheckpointOutcome): void {
+    for (const { operator } of this.#operators) operator.onCheckpoint?.(outcome);
+  }
+
   counters(): readonly OperatorCounters[] {
     return this.#operators.map(({ node, operator }) => ({
       uid: node.uid,
@@ -160,7 +165,7 @@ export class Chain {
 }
 
 /** What all operators of a chain have. */
-type AnyOperator = Pick<Operator, 'end' | 'endTurn' | 'snapshot' | 'close'> & {
+type AnyOperator = Pick<Operator, 'end' | 'endTurn' | 'snapshot' | 'onCheckpoint' | 'close'> & {
   readonly recordsIn: number;
   readonly recordsOut: number;
 };
@@ -199,7 +204,7 @@ function createValueOperator(
   out: Output,
   site: FailureSite,
   options: ChainOptions,
-): ValueOperator & Pick<Operator, 'end' | 'snapshot'> {
+): ValueOperator & Pick<Operator, 'end' | 'snapshot' | 'onCheckpoint'> {
   switch (node.kind) {
     case 'map':
       return new MapOperator(node, out, site);

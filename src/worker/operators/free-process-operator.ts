@@ -12,6 +12,7 @@ import type { JsonValue } from '../../format/json.ts';
 import { Memory } from '../../format/memory.ts';
 import type { Schema } from '../../format/schema.ts';
 import { JsonMismatch, valueFromJson, valueToJson } from '../../format/schema-json.ts';
+import type { CheckpointOutcome } from '../../job/checkpoint-outcome.ts';
 import type { GraphNode } from '../../job/graph.ts';
 import type { ListState, ProcessContext, ProcessSpec } from '../../job/process.ts';
 import type { OperatorContext, OperatorSnapshot, Output } from '../operator.ts';
@@ -76,6 +77,14 @@ export class FreeProcessOperator implements ValueOperator {
       throw operatorFailure(error, this.#site, () => 'the end of the input');
     }
     return true;
+  }
+
+  onCheckpoint(outcome: CheckpointOutcome): void {
+    try {
+      this.#spec.onCheckpoint?.(outcome);
+    } catch (error) {
+      throw operatorFailure(error, this.#site, () => `the end of checkpoint ${outcome.checkpointId}`);
+    }
   }
 
   snapshot(): OperatorSnapshot | null {

@@ -1,4 +1,5 @@
 /** `process` after `keyBy`: a user function with keyed state, record by record. */
+import type { CheckpointOutcome } from '../../job/checkpoint-outcome.ts';
 import type { GraphNode } from '../../job/graph.ts';
 import type { ProcessContext, ProcessSpec } from '../../job/process.ts';
 import type { Operator, OperatorContext, OperatorSnapshot, Output, Rows, RowsTaken } from '../operator.ts';
@@ -118,6 +119,14 @@ export class KeyedProcessOperator implements Operator {
         throw operatorFailure(error, this.#env.site, () => ({ endOfKey: context.key }));
       }
     });
+  }
+
+  onCheckpoint(outcome: CheckpointOutcome): void {
+    try {
+      this.#spec.onCheckpoint?.(outcome);
+    } catch (error) {
+      throw operatorFailure(error, this.#env.site, () => `the end of checkpoint ${outcome.checkpointId}`);
+    }
   }
 
   snapshot(): OperatorSnapshot | null {

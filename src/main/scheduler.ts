@@ -2,8 +2,10 @@
  * Gives turns to workers. One turn is one piscina task; a subtask is leased to one worker for its turn.
  *
  * Invariants:
- * - A subtask is in at most one turn at a time; a worker runs at most one turn at a time.
- * - A subtask runs only when its turn can do something: `runnable` reads that from shared memory.
+ * - A subtask is in at most one turn at a time; a worker runs at most one turn at a time, and has at most one waiting, so that
+ *   it need not wait for this thread between two turns (50 microseconds each time).
+ * - A subtask runs only when its turn can do something: `runnable` reads that from shared memory. The exception is a turn that
+ *   waits behind one of a neighbour, which is likely to give it something to do; it is not followed by another such guess.
  * - All turns of a subtask are on its home worker, which holds its caches; with as many subtasks as threads (the
  *   default) every worker has one subtask of each stage.
  */
@@ -38,6 +40,8 @@ const PRIORITY_BACKLOG = 4;
 const PRIORITY_SOURCE = 2;
 const PRIORITY_LITTLE = 1;
 const BACKLOG_SLOTS = 2;
+/** Turns that a worker has: the one that runs and the one after it. */
+const TURNS_AHEAD = 2;
 
 interface Channel {
   readonly i32: Int32Array;
@@ -77,8 +81,16 @@ export interface SchedulerEvents {
 interface WorkerSlot {
   readonly index: number;
   readonly subtasks: ScheduledSubtask[];
-  running: ScheduledSubtask | null;
+  /** Turns that were given: the first one runs. */
+  readonly turns: Turn[];
+  /** performance.now() when it began, or a little earlier. */
   since: number;
+}
+
+interface Turn {
+  readonly subtask: ScheduledSubtask;
+  /** There was nothing to do when it was given. */
+  readonly guess: boolean;
 }
 
 export class Scheduler {
@@ -109,7 +121,7 @@ export class Scheduler {
     this.#taskTimeoutMs = options.taskTimeoutMs;
     this.i32 = new Int32Array(deployment.control);
     this.f64 = new Float64Array(deployment.control);
-    this.#workers = Array.from({ length: pool.threads }, (_, index) => ({ index, subtasks: [], running: null, since: 0 }));
+    this.#workers = Array.from({ length: pool.threads }, (_, index) => ({ index, subtasks: [], turns: [], since: 0 }));
     this.subtasks = deployment.plan.stages.flatMap((stage) =>
       Array.from({ length: stage.parallelism }, (_, i) => this.#createSubtask(deployment, options.graph, stage, i)),
     );
@@ -128,19 +140,21 @@ export class Scheduler {
     this.#running = false;
     clearTimeout(this.#wakeTimer);
     clearInterval(this.#watchdog);
-    if (this.#workers.some((worker) => worker.running !== null)) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (this.#workers.some(({ turns }) => turns.length > 0)) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   /** Gives a turn to every free worker that has something to do. Call it when shared memory changed outside a turn. */
   dispatch(): void {
     if (!this.#running) return;
     for (const worker of this.#workers) {
-      if (worker.running !== null) continue;
-      const subtask = this.#choose(worker);
-      if (subtask !== null) this.#runTurn(worker, subtask);
+      while (worker.turns.length < TURNS_AHEAD) {
+        const turn = this.#choose(worker) ?? this.#guess(worker);
+        if (turn === null) break;
+        this.#runTurn(worker, turn);
+      }
     }
-    if (this.#workers.some((worker) => worker.running === null)) this.#armWakeTimer();
-    if (this.#workers.every((worker) => worker.running === null)) this.#reportFinished();
+    if (this.#workers.some(({ turns }) => turns.length === 0)) this.#armWakeTimer();
+    if (this.#workers.every(({ turns }) => turns.length === 0)) this.#reportFinished();
   }
 
   /** Sources that wait for a time of their own get a turn: a word that says what they are to do has changed. */
@@ -191,10 +205,8 @@ export class Scheduler {
 
   /** What a worker does now, for messages about its end; undefined when it does nothing. */
   activity(worker: number): string | undefined {
-    const subtask = this.#workers[worker]?.running;
-    return subtask === undefined || subtask === null
-      ? undefined
-      : `in a turn of stage '${subtask.stage.name}', subtask ${subtask.indexInStage}`;
+    const subtask = this.#workers[worker]?.turns[0]?.subtask;
+    return subtask === undefined ? undefined : `in a turn of stage '${subtask.stage.name}', subtask ${subtask.indexInStage}`;
   }
 
   /** Is the subtask held up by full outputs? For the progress display. */
@@ -202,7 +214,7 @@ export class Scheduler {
     return subtask.outputs.length > 0 && !subtask.outputs.every(hasRoom);
   }
 
-  #choose(worker: WorkerSlot): ScheduledSubtask | null {
+  #choose(worker: WorkerSlot): Turn | null {
     const now = performance.timeOrigin + performance.now();
     let best: ScheduledSubtask | null = null;
     let bestPriority = 0;
@@ -213,7 +225,19 @@ export class Scheduler {
         bestPriority = priority;
       }
     }
-    return best;
+    return best === null ? null : { subtask: best, guess: false };
+  }
+
+  /** A turn behind one that runs: of a subtask that will have input or room when that has ended. */
+  #guess({ turns, subtasks }: WorkerSlot): Turn | null {
+    if (turns.length === 0 || turns[0].guess) return null;
+    const [{ subtask: running }] = turns;
+    const subtask = subtasks.find((other) => !other.leased && areNeighbours(running, other) && this.#isActive(other));
+    return subtask === undefined ? null : { subtask, guess: true };
+  }
+
+  #isActive(subtask: ScheduledSubtask): boolean {
+    return (this.flags(subtask) & (SubtaskFlag.finished | SubtaskFlag.waiting)) === 0;
   }
 
   /** 0: nothing to do. */
@@ -259,12 +283,13 @@ export class Scheduler {
     return backlog >= BACKLOG_SLOTS ? PRIORITY_BACKLOG : PRIORITY_LITTLE;
   }
 
-  #runTurn(worker: WorkerSlot, subtask: ScheduledSubtask): void {
-    assert(!subtask.leased && worker.running === null, 'one turn at a time for a subtask and a worker');
+  #runTurn(worker: WorkerSlot, turn: Turn): void {
+    const { subtask } = turn;
+    assert(!subtask.leased, 'one turn at a time for a subtask');
     subtask.leased = true;
     subtask.woken = false;
-    worker.running = subtask;
-    worker.since = performance.now();
+    if (worker.turns.length === 0) worker.since = performance.now();
+    worker.turns.push(turn);
     const oversize = subtask.oversize.length === 0 ? null : subtask.oversize;
     if (oversize !== null) subtask.oversize = [];
     const outcomes = subtask.outcomes.length === 0 ? null : subtask.outcomes;
@@ -273,18 +298,18 @@ export class Scheduler {
     this.#pool.runOn(worker.index, task).then(
       (result) => {
         for (const outcome of outcomes ?? []) this.#told(outcome);
-        this.#endTurn(worker, subtask, result as TurnResult | undefined);
+        this.#endTurn(worker, turn, result as TurnResult | undefined);
       },
       (error: unknown) => {
-        this.#release(worker, subtask);
+        this.#release(worker, turn);
         if (this.#running) this.#events.failed(workerError(error));
       },
     );
   }
 
-  #endTurn(worker: WorkerSlot, subtask: ScheduledSubtask, result: TurnResult | undefined): void {
-    this.#release(worker, subtask);
-    if (result !== undefined) this.#takeResult(subtask, result);
+  #endTurn(worker: WorkerSlot, turn: Turn, result: TurnResult | undefined): void {
+    this.#release(worker, turn);
+    if (result !== undefined) this.#takeResult(turn.subtask, result);
     if (!this.#running) return;
     this.dispatch();
   }
@@ -296,10 +321,11 @@ export class Scheduler {
     if (result.error !== undefined && this.#running) this.#events.failed(decodeError(result.error));
   }
 
-  #release(worker: WorkerSlot, subtask: ScheduledSubtask): void {
-    subtask.leased = false;
-    worker.running = null;
-    if (!this.#running && this.#workers.every((other) => other.running === null)) {
+  #release(worker: WorkerSlot, turn: Turn): void {
+    turn.subtask.leased = false;
+    worker.turns.splice(worker.turns.indexOf(turn), 1);
+    worker.since = performance.now();
+    if (!this.#running && this.#workers.every(({ turns }) => turns.length === 0)) {
       for (const resolve of this.#idle.splice(0)) resolve();
     }
   }
@@ -338,8 +364,8 @@ export class Scheduler {
   #checkTimeouts(): void {
     const now = performance.now();
     for (const worker of this.#workers) {
-      const subtask = worker.running;
-      if (subtask === null || now - worker.since < this.#taskTimeoutMs) continue;
+      const subtask = worker.turns[0]?.subtask;
+      if (subtask === undefined || now - worker.since < this.#taskTimeoutMs) continue;
       this.#events.failed(
         new TidemarkError(
           'ERR_TASK_TIMEOUT',
@@ -400,6 +426,11 @@ export class Scheduler {
 
 function listensToCheckpoints(node: GraphNode): boolean {
   return (node.kind === 'process' && node.process.onCheckpoint !== undefined) || sinkOf(node)?.kind === 'custom';
+}
+
+/** Does one of them consume what the other one produces? */
+function areNeighbours(a: ScheduledSubtask, b: ScheduledSubtask): boolean {
+  return a.outputs.some((channel) => b.inputs.includes(channel)) || b.outputs.some((channel) => a.inputs.includes(channel));
 }
 
 function hasRoom(channel: Channel): boolean {

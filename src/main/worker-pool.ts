@@ -1,8 +1,8 @@
 /**
  * The pools of one attempt, over piscina.
  *
- * Turns go to a chosen worker of the turn pool: the scheduler keeps one task per worker, so piscina's queue stays
- * empty, and its load balancer only carries out our choice. Work that may take long (writing tables, merging,
+ * Turns go to a chosen worker of the turn pool: the scheduler gives a worker two at most, one that runs and one that waits in
+ * its port, so piscina's queue stays empty, and its load balancer only carries out our choice. Work that may take long (writing tables, merging,
  * committing) goes to the background pool, whose threads share the cores by the operating system's time slices, so that no
  * turn waits behind it.
  */
@@ -42,7 +42,7 @@ export class WorkerPool {
       filename: ENTRY,
       minThreads: options.threads,
       maxThreads: options.threads,
-      concurrentTasksPerWorker: 1,
+      concurrentTasksPerWorker: 2,
       workerData: options.deployment,
       recordTiming: false,
       loadBalancer: (_task, workers) => {
@@ -80,7 +80,7 @@ export class WorkerPool {
     }
   }
 
-  /** Runs a task on one worker of the turn pool, which must be free. */
+  /** Runs a task on one worker of the turn pool, which has one task at most. */
   runOn(worker: number, task: Task): Promise<unknown> {
     assert(worker < this.#threadIds.length, 'the worker has started');
     this.#target = this.#threadIds[worker];

@@ -2,6 +2,7 @@
  * What piscina runs in every worker of an attempt, in the turn pool and in the background pool. The job module is loaded
  * once per thread, as soon as the thread starts; functions are never sent between threads.
  */
+import { setImmediate } from 'node:timers/promises';
 import { threadId, workerData } from 'node:worker_threads';
 import { encodeError, TidemarkError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
@@ -37,6 +38,8 @@ import type {
 } from './protocol.ts';
 import type { Subtask } from './subtask.ts';
 
+type TurnTask = Extract<Task, { readonly op: 'turn' }>;
+
 // piscina hands `workerData` of its options through unchanged.
 const deployment = workerData as Deployment;
 const environment = openEnvironment();
@@ -71,7 +74,24 @@ export default async function handle(task: Task): Promise<unknown> {
   }
 }
 
-async function turn(task: Extract<Task, { op: 'turn' }>): Promise<TurnResult | undefined> {
+/** The turn that runs. */
+let running: Promise<TurnResult | undefined> | null = null;
+
+/** Turns follow one another, and the result of one leaves before the next one begins. */
+async function turn(task: TurnTask): Promise<TurnResult | undefined> {
+  while (running !== null) {
+    await running;
+    await setImmediate();
+  }
+  running = runTurn(task);
+  try {
+    return await running;
+  } finally {
+    running = null;
+  }
+}
+
+async function runTurn(task: TurnTask): Promise<TurnResult | undefined> {
   try {
     return await (subtasks.get(task.subtask) as Subtask).turn(task.budgetMs, task.oversize, task.outcomes);
   } catch (error) {

@@ -93,7 +93,7 @@ export const OPTIONS = {
   'execution.checkpointing.incremental': option(
     bool,
     true,
-    'Write only what changed since the last checkpoint. `false`: all state each time.',
+    'Write only what changed since the last checkpoint, unless half or more did. `false`: all state each time.',
     ['state.backend.incremental'],
   ),
   'execution.checkpointing.snapshot-compression': option(

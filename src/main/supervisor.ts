@@ -277,8 +277,12 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     }, delayMs);
   }
 
-  async #callWhileWaiting({ method }: RuntimeCall): Promise<unknown> {
-    if (method === 'checkpoint' || method === 'savepoint') {
+  async #callWhileWaiting(call: RuntimeCall): Promise<unknown> {
+    const { method } = call;
+    // A job that is not running can end, but not with a savepoint or with results of its end.
+    const wantsMore = call.method === 'stop' && (call.savepointDirectory !== undefined || call.drain === true);
+    if (method === 'checkpoint' || method === 'savepoint' || wantsMore) {
+      this.#ending = false;
       throw new TidemarkError(
         'ERR_CHECKPOINT_ABORTED',
         `The process of the job crashed and is being restarted; try \`${method}\` again when it runs.`,

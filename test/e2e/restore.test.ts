@@ -2,6 +2,8 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { realFs } from '../../src/snapshot/fs-port.ts';
+import { verifyCheckpoint } from '../../src/snapshot/verify.ts';
 import { digestsOf, listCheckpoints, tablesOf } from '../support/checkpoint-reader.mjs';
 import { makeDirectory } from '../support/cli.ts';
 import { manifestAt, type StandingOptions, startStill, treeHash, writeJob } from '../support/standing-job.ts';
@@ -29,6 +31,8 @@ async function checkpointOf(
   const handle = await startStill(file, options);
   const { path } = await handle.checkpoint();
   await handle.cancel();
+  // The digests that the manifest states are those of its tables.
+  expect((await verifyCheckpoint(realFs, path, { deep: true })).problems).toEqual([]);
   return { path, digests: digestsOf(manifestAt(path)) };
 }
 

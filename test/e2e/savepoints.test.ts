@@ -5,6 +5,8 @@ import { pathToFileURL } from 'node:url';
 import { type JobHandle, run, type RunOptions } from 'tidemark';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Manifest } from '../../src/format/manifest.ts';
+import { realFs } from '../../src/snapshot/fs-port.ts';
+import { verifyCheckpoint } from '../../src/snapshot/verify.ts';
 import { digestsOf, listCheckpoints, readManifest, tablesOf } from '../support/checkpoint-reader.mjs';
 import { makeDirectory, until } from '../support/cli.ts';
 import { ledgerRecords } from '../support/oracle-ledger.mjs';
@@ -182,6 +184,25 @@ describe('a savepoint of a running job', () => {
     const again = await startStanding(makeDirectory(), { from: last.path });
     await until(() => again.state === 'running', 'restored');
     expect(savepoint.checkpointId).toBe(1);
+  });
+
+  it('is whole however checkpoints, merges and deletions go on around it, and leaves them whole', async () => {
+    const directory = makeDirectory();
+    // One checkpoint is retained: whatever a savepoint still reads is about to be deleted.
+    const config = { 'execution.checkpointing.interval': '4 ms', 'execution.checkpointing.max-concurrent-checkpoints': 3 };
+    const handle = await startLedger(directory, { rate: 8_000, config });
+    await reached(handle, 100);
+    const taken: Promise<{ readonly path: string }>[] = [];
+    for (let i = 0; handle.progress().records < ENTRIES - 1_000; i++) {
+      taken.push(handle.savepoint(undefined, { format: i % 2 === 0 ? 'native' : 'canonical' }));
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    const savepoints = await Promise.all(taken);
+    const { lastCheckpoint } = await handle.done;
+    expectWholeLedger(directory);
+    expect(savepoints.length).toBeGreaterThan(20);
+    for (const { path } of [...savepoints, { path: lastCheckpoint as string }])
+      expect((await verifyCheckpoint(realFs, path, { deep: true })).problems).toEqual([]);
   });
 
   it.for([{}, CHECKPOINTS_OFF])('that cannot be written leaves the job running and nothing behind (%o)', async (config) => {

@@ -282,6 +282,11 @@ describe('signals', () => {
     ];
     const run = start(['run', '--json', ...args, JOB, 'crash', 'SIGKILL']);
     await run.said('Starting process 2');
+    // What needs a running job is refused, and the restart still comes.
+    for (const more of [['--savepoint-path', '/sp'], ['--drain']]) {
+      const refused = await tidemark('stop', 'fake', ...more);
+      expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('is being restarted')]);
+    }
     run.child.kill('SIGTERM');
     const { code, stdout } = await run.finished;
     expect(code).toBe(143);

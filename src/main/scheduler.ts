@@ -1,10 +1,10 @@
 /**
- * Gives turns to workers. One turn is one piscina task; a subtask is leased to one worker for its turn.
+ * Gives turns to workers. One turn is one piscina task.
  *
  * Invariants:
  * - A subtask is in at most one turn at a time; a worker runs at most one turn at a time, and has at most one waiting, so that
- *   it need not wait for this thread between two turns (50 microseconds each time).
- * - A subtask runs only when its turn can do something: `runnable` reads that from shared memory. The exception is a turn that
+ *   it need not wait for this thread between two turns (50 microseconds each time, 300 when all cores are busy).
+ * - A subtask runs only when its turn can do something: `#priority` reads that from shared memory. The exception is a turn that
  *   waits behind one of a neighbour, which is likely to give it something to do; it is not followed by another such guess.
  * - All turns of a subtask are on its home worker, which holds its caches; with as many subtasks as threads (the
  *   default) every worker has one subtask of each stage.
@@ -61,7 +61,8 @@ export interface ScheduledSubtask {
   readonly outputs: readonly Channel[];
   states: readonly OpenState[];
   oversize: OversizeRow[];
-  leased: boolean;
+  /** Turns that were given and have not returned, all to its worker: it runs one at a time. */
+  turns: number;
   /** Has it an operator or a sink that is told how checkpoints end? */
   readonly listens: boolean;
   /** What they have not been told yet. */
@@ -148,7 +149,7 @@ export class Scheduler {
     if (!this.#running) return;
     for (const worker of this.#workers) {
       while (worker.turns.length < TURNS_AHEAD) {
-        const turn = this.#choose(worker) ?? this.#guess(worker);
+        const turn = this.#choose(worker) ?? this.#guess(worker) ?? this.#again(worker);
         if (turn === null) break;
         this.#runTurn(worker, turn);
       }
@@ -198,11 +199,6 @@ export class Scheduler {
     return (this.flags(subtask) & SubtaskFlag.finished) !== 0;
   }
 
-  /** Could a turn of the subtask do anything now? */
-  runnable(subtask: ScheduledSubtask): boolean {
-    return this.#priority(subtask, performance.timeOrigin + performance.now()) > 0;
-  }
-
   /** What a worker does now, for messages about its end; undefined when it does nothing. */
   activity(worker: number): string | undefined {
     const subtask = this.#workers[worker]?.turns[0]?.subtask;
@@ -219,6 +215,7 @@ export class Scheduler {
     let best: ScheduledSubtask | null = null;
     let bestPriority = 0;
     for (const subtask of worker.subtasks) {
+      if (subtask.turns > 0) continue;
       const priority = this.#priority(subtask, now);
       if (priority > bestPriority) {
         best = subtask;
@@ -232,8 +229,15 @@ export class Scheduler {
   #guess({ turns, subtasks }: WorkerSlot): Turn | null {
     if (turns.length === 0 || turns[0].guess) return null;
     const [{ subtask: running }] = turns;
-    const subtask = subtasks.find((other) => !other.leased && areNeighbours(running, other) && this.#isActive(other));
+    const subtask = subtasks.find((other) => other.turns === 0 && areNeighbours(running, other) && this.#isActive(other));
     return subtask === undefined ? null : { subtask, guess: true };
+  }
+
+  /** A turn of the subtask that runs, once more: it seems to have more to do than one turn does. */
+  #again({ turns }: WorkerSlot): Turn | null {
+    if (turns.length !== 1) return null;
+    const [{ subtask }] = turns;
+    return this.#priority(subtask, performance.timeOrigin + performance.now()) > 0 ? { subtask, guess: false } : null;
   }
 
   #isActive(subtask: ScheduledSubtask): boolean {
@@ -242,7 +246,6 @@ export class Scheduler {
 
   /** 0: nothing to do. */
   #priority(subtask: ScheduledSubtask, nowMs: number): number {
-    if (subtask.leased) return 0;
     if (subtask.outcomes.length > 0) return PRIORITY_BACKLOG;
     const flags = this.flags(subtask);
     const epoch = this.i32[this.word(subtask, ControlWord.epoch)];
@@ -285,8 +288,7 @@ export class Scheduler {
 
   #runTurn(worker: WorkerSlot, turn: Turn): void {
     const { subtask } = turn;
-    assert(!subtask.leased, 'one turn at a time for a subtask');
-    subtask.leased = true;
+    subtask.turns++;
     subtask.woken = false;
     if (worker.turns.length === 0) worker.since = performance.now();
     worker.turns.push(turn);
@@ -322,7 +324,7 @@ export class Scheduler {
   }
 
   #release(worker: WorkerSlot, turn: Turn): void {
-    turn.subtask.leased = false;
+    turn.subtask.turns--;
     worker.turns.splice(worker.turns.indexOf(turn), 1);
     worker.since = performance.now();
     if (!this.#running && this.#workers.every(({ turns }) => turns.length === 0)) {
@@ -352,7 +354,7 @@ export class Scheduler {
   #armWakeTimer(): void {
     let due = Infinity;
     for (const subtask of this.subtasks) {
-      if (!subtask.source || subtask.leased || (this.flags(subtask) & SubtaskFlag.waiting) === 0) continue;
+      if (!subtask.source || subtask.turns > 0 || (this.flags(subtask) & SubtaskFlag.waiting) === 0) continue;
       due = Math.min(due, this.double(subtask, ControlDouble.wakeAtMs));
     }
     clearTimeout(this.#wakeTimer);
@@ -414,7 +416,7 @@ export class Scheduler {
       ),
       states: [],
       oversize: [],
-      leased: false,
+      turns: 0,
       woken: false,
       listens: stage.nodes.some((node) => listensToCheckpoints(graph.nodes[node])),
       outcomes: [],

@@ -2,12 +2,16 @@
  * Keeps the history of a running job: in memory, and in the catalog of its directory. The job does not wait for it and never fails by it: what
  * goes wrong is told once, and tried again with the next record.
  */
+import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { HistoryRecord } from '../snapshot/history.ts';
+import { catalogDirectory } from '../snapshot/paths.ts';
 import { Catalog } from './catalog.ts';
 
 /** Records kept while the catalog cannot be written. */
 const MAX_WAITING = 1000;
+/** How long the catalog is done without once the disk was full. */
+const GIVE_WAY_MS = 10 * 60_000;
 /** For a command that has the former job's catalog open just now. */
 const FORMER_WAIT_MS = 1000;
 
@@ -19,6 +23,7 @@ export class CheckpointHistory {
   #waiting: HistoryRecord[] = [];
   #work: Promise<void> = Promise.resolve();
   #told = false;
+  #giveWayUntilMs = 0;
   #closed = false;
 
   /**
@@ -47,6 +52,23 @@ export class CheckpointHistory {
     });
   }
 
+  /**
+   * The disk is full: what the catalog takes is a checkpoint's. Its files are removed, since they can be made anew, and records stay in
+   * memory for a while.
+   */
+  giveWay(): void {
+    const jobDirectory = this.#jobDirectory;
+    const givesWay = performance.now() < this.#giveWayUntilMs;
+    this.#giveWayUntilMs = performance.now() + GIVE_WAY_MS;
+    if (jobDirectory === null || givesWay) return;
+    this.#work = this.#work.then(async () => {
+      const kept = (await this.#catalog?.list(MAX_WAITING).catch(() => [])) ?? [];
+      this.#waiting = [...kept.toReversed(), ...this.#waiting].slice(-MAX_WAITING);
+      await this.#release();
+      await rm(catalogDirectory(jobDirectory), { recursive: true, force: true }).catch(() => undefined);
+    });
+  }
+
   /** Newest first. */
   async list(limit: number): Promise<HistoryRecord[]> {
     await this.#work;
@@ -58,19 +80,26 @@ export class CheckpointHistory {
   async close(): Promise<void> {
     await this.#work;
     this.#closed = true;
-    await this.#catalog?.close().catch(() => undefined);
+    await this.#release();
+  }
+
+  async #release(): Promise<void> {
+    const catalog = this.#catalog;
     this.#catalog = null;
+    await catalog?.close().catch(() => undefined);
   }
 
   async #write(): Promise<void> {
     if (this.#jobDirectory === null || this.#closed || this.#waiting.length === 0) return;
+    if (performance.now() < this.#giveWayUntilMs) return;
     try {
       // Opened with the first record: a job that starts does not wait for a database.
       this.#catalog ??= await Catalog.open(this.#jobDirectory);
-      const records = [...this.#waiting];
-      await this.#catalog.add(records);
-      this.#waiting = this.#waiting.slice(records.length);
+      const records = new Set(this.#waiting);
+      await this.#catalog.add([...records]);
+      this.#waiting = this.#waiting.filter((record) => !records.has(record));
     } catch (error) {
+      if (/no space left/i.test((error as Error).message)) this.giveWay();
       if (this.#told) return;
       this.#told = true;
       this.#notice(

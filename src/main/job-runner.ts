@@ -416,6 +416,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
       saved: ({ path }, manifest) => this.#past.add({ ...recordOfManifest(manifest, path), kind: 'savepoint' }),
       failed: ({ checkpointId, trigger, triggeredAt, durationMs, acknowledged, subtaskCount }, error) => {
         this.#failed++;
+        if (isDiskFull(error)) this.#past.giveWay();
         this.#past.add({
           type: 'failed',
           ...this.#recordOf(checkpointId, triggeredAt, durationMs),
@@ -487,4 +488,9 @@ function isFenced(error: Error): boolean {
 /** A new job id: 32 hex characters. */
 export function newJobId(): string {
   return randomBytes(16).toString('hex');
+}
+
+function isDiskFull(error: Error): boolean {
+  const { cause } = error;
+  return cause instanceof TidemarkError && cause.code === 'ERR_NO_SPACE';
 }

@@ -114,6 +114,18 @@ describe('history of a running job', () => {
     expect(shown(await Catalog.read(own))).toHaveLength(4);
   });
 
+  test('on a full disk the files of the catalog make way for checkpoints, and memory has what they held', async () => {
+    const directory = jobDirectory();
+    const history = new CheckpointHistory(directory, () => undefined);
+    history.add(FAILURE);
+    expect(shown(await history.list(10))).toEqual(['failed 3', 'completed 2', 'completed 1']);
+    history.giveWay();
+    history.add({ ...FAILURE, checkpointId: 4, at: '2026-01-02T03:05:01.000Z' });
+    expect(shown(await history.list(10))).toEqual(['failed 4', 'failed 3', 'completed 2', 'completed 1']);
+    expect(existsSync(join(directory, 'catalog'))).toBe(false);
+    await history.close();
+  });
+
   test('a directory that is gone costs the history and nothing else, and does not come back', async () => {
     const notices: string[] = [];
     const directory = join(makeDirectory(), 'gone');

@@ -4,7 +4,7 @@
  */
 import { type Codec, type KeyCodec, KeyRef, type RowKey } from '../format/codec.ts';
 import { TidemarkError } from '../format/errors.ts';
-import { hashKeyOfTwoWords, hashKeyOfWord } from '../format/hash.ts';
+import { hashKey, hashKeyOfTwoWords, hashKeyOfWord } from '../format/hash.ts';
 import { subtaskOfKeyGroup } from '../format/key-groups.ts';
 import { align8, Memory } from '../format/memory.ts';
 import type { ChannelWriter } from './channel.ts';
@@ -24,6 +24,8 @@ export interface EdgeShape {
   readonly maxParallelism: number;
 }
 
+/** Keys up to here are hashed where they lie; longer ones go through `locate`, which refuses those that are too long. */
+const SHORT_KEY_BYTES = 1024;
 /** Frames that are sent together. */
 const RUN_FRAMES = 512;
 const INITIAL_SCRATCH_BYTES = 64 * 1024;
@@ -124,6 +126,7 @@ export class ExchangeOutput implements Output {
     const ref = this.#keyRef;
     const { wordCount } = rowKey;
     const offset = rowKey.fixedOffset < 0 ? 0 : (FRAME_HEADER_BYTES + rowKey.fixedOffset) >>> 2;
+    const item = rowKey.itemOffset < 0 ? -1 : (FRAME_HEADER_BYTES + rowKey.itemOffset) >>> 2;
     let word = at >>> 2;
     const end = to >>> 2;
     for (let i = 0; i < RUN_FRAMES && word < end; i++) {
@@ -132,6 +135,8 @@ export class ExchangeOutput implements Output {
         hash = hashKeyOfWord(u32[word + offset]);
       } else if (wordCount === 2) {
         hash = hashKeyOfTwoWords(u32[word + offset], u32[word + offset + 1]);
+      } else if (item >= 0 && u32[word + item + 1] <= SHORT_KEY_BYTES) {
+        hash = hashKey(memory, word * 4 + FRAME_HEADER_BYTES + u32[word + item], u32[word + item + 1]);
       } else {
         rowKey.locate(memory, word * 4 + FRAME_HEADER_BYTES, ref);
         hash = ref.hash;

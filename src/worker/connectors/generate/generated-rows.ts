@@ -34,7 +34,7 @@ interface TailColumn {
   /** For each row of the chunk: the number, the bytes of the item, and where it begins in units of 8 bytes. */
   readonly values: Float64Array;
   readonly lengths: Int32Array;
-  readonly itemAt: Float64Array;
+  readonly itemAt: Int32Array;
 }
 
 /** Writes rows; one instance per reader. */
@@ -51,8 +51,8 @@ export class GeneratedRows {
   /** A whole frame with all constants, for rows of one size. */
   readonly #frame: Uint8Array;
   readonly #values = new Float64Array(CHUNK_ROWS);
-  /** Where each row begins, behind the header of its frame, in units of 8 bytes; last, where the next one would. */
-  readonly #rowAt = new Float64Array(CHUNK_ROWS + 1);
+  /** Where each row begins, behind the header of its frame, in units of 8 bytes; last, where the next one would. Memories below 2 GiB. */
+  readonly #rowAt = new Int32Array(CHUNK_ROWS + 1);
 
   /** @param schema  a record schema that the fields were compiled for */
   constructor(schema: Schema, fields: readonly GeneratedField[]) {
@@ -189,7 +189,7 @@ function newTail(slotOffset: number, bytes: Uint8Array, number: NumberGenerator 
     number,
     values: new Float64Array(number === null ? 0 : CHUNK_ROWS),
     lengths: new Int32Array(CHUNK_ROWS).fill(bytes.length),
-    itemAt: new Float64Array(CHUNK_ROWS),
+    itemAt: new Int32Array(CHUNK_ROWS),
   };
 }
 
@@ -231,31 +231,31 @@ function storeDoubles(to: Float64Array, first: number, step: number, values: Flo
 }
 
 /** Length, no key hash yet, no event time. */
-function writeHeaders({ u32, f64 }: Memory, rowAt: Float64Array, rows: number): void {
+function writeHeaders({ u32, f64 }: Memory, rowAt: Int32Array, rows: number): void {
   for (let i = 0; i < rows; i++) {
     const frame = rowAt[i] - HEADER;
-    u32[frame * 2] = (rowAt[i + 1] - rowAt[i]) * 8;
-    u32[frame * 2 + 1] = 0;
+    u32[frame << 1] = (rowAt[i + 1] - rowAt[i]) << 3;
+    u32[(frame << 1) + 1] = 0;
     f64[frame + 1] = -Infinity;
   }
 }
 
-function storeWord(to: Uint32Array, word: number, value: number, rowAt: Float64Array, rows: number): void {
-  for (let i = 0; i < rows; i++) to[rowAt[i] * 2 + word] = value;
+function storeWord(to: Uint32Array, word: number, value: number, rowAt: Int32Array, rows: number): void {
+  for (let i = 0; i < rows; i++) to[(rowAt[i] << 1) + word] = value;
 }
 
-function scatterIntegers(to: Int32Array, word: number, values: Float64Array, rowAt: Float64Array, rows: number): void {
-  for (let i = 0; i < rows; i++) to[rowAt[i] * 2 + word] = values[i];
+function scatterIntegers(to: Int32Array, word: number, values: Float64Array, rowAt: Int32Array, rows: number): void {
+  for (let i = 0; i < rows; i++) to[(rowAt[i] << 1) + word] = values[i];
 }
 
-function scatterDoubles(to: Float64Array, double: number, values: Float64Array, rowAt: Float64Array, rows: number): void {
+function scatterDoubles(to: Float64Array, double: number, values: Float64Array, rowAt: Int32Array, rows: number): void {
   for (let i = 0; i < rows; i++) to[rowAt[i] + double] = values[i];
 }
 
 function writeItems(
   { u8, u32, f64 }: Memory,
   { slotOffset, head, headBytes, number, values, lengths, itemAt }: TailColumn,
-  rowAt: Float64Array,
+  rowAt: Int32Array,
   rows: number,
 ): void {
   const slot = slotOffset / 4;
@@ -263,12 +263,13 @@ function writeItems(
     const at = itemAt[i];
     const length = lengths[i];
     const row = rowAt[i];
-    u32[row * 2 + slot] = (at - row) * 8;
-    u32[row * 2 + slot + 1] = length;
+    const word = (row << 1) + slot;
+    u32[word] = (at - row) << 3;
+    u32[word + 1] = length;
     if (length === 0) continue;
     // Zero first: what stays of the last words is the padding.
     f64[at + ((length + 7) >>> 3) - 1] = 0;
-    for (let w = 0; w < head.length; w++) u32[at * 2 + w] = head[w];
-    if (number !== null) writeDecimal(u8, at * 8 + headBytes, at * 8 + length, values[i]);
+    for (let w = 0; w < head.length; w++) u32[(at << 1) + w] = head[w];
+    if (number !== null) writeDecimal(u8, (at << 3) + headBytes, (at << 3) + length, values[i]);
   }
 }

@@ -4,6 +4,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { HistoryRecord } from '../snapshot/history.ts';
 import { catalogDirectory } from '../snapshot/paths.ts';
 import { Catalog } from './catalog.ts';
@@ -12,6 +13,7 @@ import { Catalog } from './catalog.ts';
 const MAX_WAITING = 1000;
 /** How long the catalog is done without once the disk was full. */
 const GIVE_WAY_MS = 10 * 60_000;
+const CLOSE_WAIT_MS = 5000;
 /** For a command that has the former job's catalog open just now. */
 const FORMER_WAIT_MS = 1000;
 
@@ -76,11 +78,16 @@ export class CheckpointHistory {
     return [...this.#waiting.toReversed(), ...kept].slice(0, limit);
   }
 
-  /** Writes what is left and lets go of the catalog. */
+  /** Writes what is left and lets go of the catalog. A disk that does not answer does not keep the job from ending. */
   async close(): Promise<void> {
-    await this.#work;
+    const written = this.#work.then(() => {
+      this.#closed = true;
+      return this.#release();
+    });
+    const waiting = new AbortController();
+    await Promise.race([written, sleep(CLOSE_WAIT_MS, undefined, { signal: waiting.signal }).catch(() => undefined)]);
+    waiting.abort();
     this.#closed = true;
-    await this.#release();
   }
 
   async #release(): Promise<void> {

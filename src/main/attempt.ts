@@ -18,6 +18,7 @@ import {
   type OpenResult,
   type Outcome,
   operatorRowDoubles,
+  type RestoredTotal,
   type RestoreTable,
   type SubtaskRestore,
   type Task,
@@ -26,6 +27,7 @@ import {
 import type { RestorePlan } from './restore-plan.ts';
 import { type ScheduledSubtask, Scheduler, type SchedulerEvents } from './scheduler.ts';
 import { buildSplitQueue } from './splits.ts';
+import { checkRestored } from './state-totals.ts';
 import { withinStartLimit } from './start-limit.ts';
 import { unwrap, WorkerPool } from './worker-pool.ts';
 
@@ -78,6 +80,11 @@ export class Attempt {
     this.scheduler = new Scheduler(this.deployment, this.pool, options, events);
   }
 
+  /** By index of the subtask: what was restored into it. */
+  get restored(): readonly (readonly RestoredTotal[])[] {
+    return this.scheduler.subtasks.map((subtask) => subtask.restored);
+  }
+
   /** Starts the workers, recovers the sinks, and opens every subtask, restoring its state. */
   async open(): Promise<void> {
     const { jobFile, taskTimeoutMs } = this.options;
@@ -94,6 +101,8 @@ export class Attempt {
         }),
       ),
     );
+    const { restore } = this.options;
+    if (restore !== null) checkRestored(restore.states, this.restored, restore.checkpointId);
   }
 
   /** Runs a task in the background and unwraps its outcome. */
@@ -178,7 +187,8 @@ export class Attempt {
       fixedSplits: queue?.fixed ?? false,
     });
     subtask.states = opened.states;
-    this.restoredEntries += opened.entries;
+    subtask.restored = opened.restored;
+    for (const { entries } of opened.restored) this.restoredEntries += entries;
   }
 }
 

@@ -20,7 +20,7 @@
  * - What is deleted is decided from the retained manifests alone; tables in flight are named as such.
  */
 import { TidemarkError } from '../format/errors.ts';
-import { type Manifest, tablesOf } from '../format/manifest.ts';
+import type { Manifest } from '../format/manifest.ts';
 import type { JobGraph } from '../job/graph.ts';
 import { sharedDirectory } from '../snapshot/paths.ts';
 import {
@@ -94,7 +94,7 @@ export class Checkpointing {
     this.#events = events;
     this.#coordinatorOptions = { ...options.coordinator, subtasks: attempt.scheduler.subtasks.length };
     this.#state = initialCoordinator(this.#coordinatorOptions, attempt.options.firstEpoch, performance.now());
-    this.#durable = new DurableState(attempt.options, graph, options.jobDirectory);
+    this.#durable = new DurableState(attempt.options, attempt.restored, options.jobDirectory);
     this.#sinks = new SinkCommits(attempt, graph, (node, values) => events.collected(node, values));
     this.#savepoints = new Savepoints(attempt, options.jobDirectory !== null, (hash) => this.#durable.fileOf(hash));
     this.#parent = options.parent;
@@ -171,6 +171,7 @@ export class Checkpointing {
     this.#persist(part, directory === null ? (pending.savepoint?.workDirectory ?? null) : sharedDirectory(directory)).then(
       (result) => {
         part.persisted = result;
+        this.#letDrop();
         this.#dispatch({ type: 'persisted', id: checkpointId, nowMs: performance.now() });
       },
       (error: unknown) => this.#partFailed(checkpointId, error),
@@ -245,7 +246,6 @@ export class Checkpointing {
       triggeredAt: new Date(),
       startedMs: performance.now(),
       parts: new Map(),
-      pinned: [],
     });
     const nowMs = performance.timeOrigin + performance.now();
     for (const subtask of scheduler.subtasks) {
@@ -263,6 +263,14 @@ export class Checkpointing {
 
   #tokensOf(id: number): readonly number[] {
     return this.#state.pending.find((pending) => pending.id === id)?.requests ?? [];
+  }
+
+  /** The state maps may drop older versions, as far as nobody reads them any more. */
+  #letDrop(): void {
+    const { scheduler } = this.#attempt;
+    const barrier = this.#durable.droppable(this.#pending.values());
+    for (const subtask of scheduler.subtasks)
+      Atomics.store(scheduler.i32, scheduler.word(subtask, ControlWord.completed), barrier);
   }
 
   /** The job goes on after a stop that failed. */
@@ -301,6 +309,7 @@ export class Checkpointing {
     const code = expired ? 'ERR_CHECKPOINT_TIMEOUT' : 'ERR_CHECKPOINT_ABORTED';
     const cause = expired ? undefined : this.#lastFailure;
     const aborted = new TidemarkError(code, `Checkpoint ${id} was aborted: ${reason}`, { cause, facts: { checkpointId: id } });
+    this.#letDrop();
     const { savepoint, trigger } = pending;
     const error = savepoint === null ? aborted : savepoint.failure(aborted);
     if (savepoint !== null) this.#savepoints.abandon(savepoint);
@@ -326,7 +335,6 @@ export class Checkpointing {
     const pending = this.#pending.get(id) as PendingParts;
     for (const part of pending.parts.values()) this.#sinks.keep(part);
     const manifest = this.#manifest(id, pending);
-    pending.pinned = [...tablesOf(manifest).keys()];
     this.#write(manifest, pending).then(
       (written) => this.#published(id, manifest, written),
       (error: unknown) => this.#partFailed(id, error),
@@ -359,9 +367,7 @@ export class Checkpointing {
       this.#events.saved(written.savepoint, manifest);
     }
     this.#durable.take(id, pending, this.#pending.values());
-    const { scheduler } = this.#attempt;
-    // The state maps may drop older versions.
-    for (const subtask of scheduler.subtasks) Atomics.store(scheduler.i32, scheduler.word(subtask, ControlWord.completed), id);
+    this.#letDrop();
     const answer = written.savepoint ?? (written.checkpoint as CheckpointSummary);
     const tokens = this.#tokensOf(id);
     if (pending.trigger === 'savepoint') for (const token of tokens) this.#answer(token, answer);
@@ -398,15 +404,13 @@ export class Checkpointing {
     this.#waiting.delete(token);
   }
 
-  /** Tables that are written, or being written, and that no manifest names yet. */
+  /**
+   * Tables that are written, or being written, and that no manifest names yet. Those that a savepoint is being made of are among
+   * them, or are in the newest checkpoint, which is retained: the next one is not published before.
+   */
   #inFlight(): string[] {
-    const pending = [...this.#pending.values()];
-    const parts = pending.flatMap((one) => [...one.parts.values()]);
-    return [
-      ...this.#durable.hashes(),
-      ...pending.flatMap((one) => one.pinned),
-      ...parts.flatMap((part) => (part.persisted?.table ? [part.persisted.table.hash] : [])),
-    ];
+    const parts = [...this.#pending.values()].flatMap((pending) => [...pending.parts.values()]);
+    return [...this.#durable.hashes(), ...parts.flatMap((part) => (part.persisted?.table ? [part.persisted.table.hash] : []))];
   }
 
   #manifest(id: number, pending: PendingParts): Manifest {

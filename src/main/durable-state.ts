@@ -4,9 +4,8 @@
  */
 import type { Manifest, TableRef } from '../format/manifest.ts';
 import { tablesOf } from '../format/manifest.ts';
-import type { JobGraph } from '../job/graph.ts';
 import { sharedDirectory, tablePath } from '../snapshot/paths.ts';
-import type { PersistResult, RestoreTable } from '../worker/protocol.ts';
+import type { PersistResult, RestoredTotal, RestoreTable } from '../worker/protocol.ts';
 import type { AttemptOptions } from './attempt.ts';
 import type { Part, PendingParts } from './manifest-assembly.ts';
 import { restoredTotals, type StateTotals, totalsAfter } from './state-totals.ts';
@@ -22,13 +21,16 @@ export class DurableState {
   #lastCompleted: number;
   #linkIn: readonly RestoreTable[];
 
-  /** @param jobDirectory  null: nothing is durable but savepoints, which are full */
-  constructor(options: AttemptOptions, graph: JobGraph, jobDirectory: string | null) {
+  /**
+   * @param restored      by index of the subtask
+   * @param jobDirectory  null: nothing is durable but savepoints, which are full
+   */
+  constructor(options: AttemptOptions, restored: readonly (readonly RestoredTotal[])[], jobDirectory: string | null) {
     const { firstEpoch, restore, plan } = options;
     this.#jobDirectory = jobDirectory;
     this.#lastCompleted = firstEpoch - 1;
     this.#tables = Array.from({ length: plan.subtaskCount }, (_, subtask) => [...(restore?.subtasks[subtask].tables ?? [])]);
-    this.#totals.set(this.#lastCompleted, restoredTotals(plan, graph, restore?.states ?? new Map()));
+    this.#totals.set(this.#lastCompleted, restoredTotals(restored));
     const foreign = new Map(this.#tables.flat().map((table) => [table.hash, { table, path: options.tablePath(table.hash) }]));
     this.#linkIn = [...foreign.values()];
   }
@@ -88,6 +90,17 @@ export class DurableState {
     let oldest = id;
     for (const other of others) for (const { after } of other.parts.values()) if (after !== -1) oldest = Math.min(oldest, after);
     for (const known of this.#totals.keys()) if (known < oldest) this.#totals.delete(known);
+  }
+
+  /**
+   * Newest barrier up to which the state maps may drop what was superseded, and move what is live. Not always the last completed
+   * one: a part that is being written as a delta to an older barrier reads the versions in between, where they are.
+   */
+  droppable(pending: Iterable<PendingParts>): number {
+    let newest = this.#lastCompleted;
+    for (const { parts } of pending)
+      for (const { after, persisted } of parts.values()) if (persisted === null && after !== -1) newest = Math.min(newest, after);
+    return newest;
   }
 
   /** A manifest of the job is durable: all it names is in the job's directory. */

@@ -31,8 +31,6 @@ export interface PendingParts {
   readonly startedMs: number;
   /** By index of the subtask. */
   readonly parts: Map<number, Part>;
-  /** Hashes of the tables that are being published: they must stay until that has ended. */
-  pinned: readonly string[];
 }
 
 export interface Committable {

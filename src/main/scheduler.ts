@@ -26,6 +26,7 @@ import {
   type EdgePlan,
   type OpenState,
   type OversizeRow,
+  type RestoredTotal,
   SlotKind,
   type StagePlan,
   SubtaskFlag,
@@ -60,6 +61,7 @@ export interface ScheduledSubtask {
   readonly inputs: readonly Channel[];
   readonly outputs: readonly Channel[];
   states: readonly OpenState[];
+  restored: readonly RestoredTotal[];
   oversize: OversizeRow[];
   /** Turns that were given and have not returned, all to its worker: it runs one at a time. */
   turns: number;
@@ -415,6 +417,7 @@ export class Scheduler {
         ),
       ),
       states: [],
+      restored: [],
       oversize: [],
       turns: 0,
       woken: false,

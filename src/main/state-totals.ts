@@ -1,13 +1,13 @@
 /**
  * Digest and number of entries of each keyed state at completed checkpoints, kept up from the deltas. Pure.
  *
- * A total is that of one state in one subtask, by `subtask/uid/state`. Those of a restored checkpoint are of all its
- * subtasks together; they are booked on the first subtask of the stage, and only sums over a stage mean anything.
+ * A total is that of one state in one subtask, by `subtask/uid/state`: a subtask may write its state whole at any barrier, and what is
+ * counted for it then takes the place of what was counted before.
  */
 import { StateDigest } from '../format/digest.ts';
+import { TidemarkError } from '../format/errors.ts';
 import type { KeyedStateInfo } from '../format/manifest.ts';
-import type { JobGraph } from '../job/graph.ts';
-import type { JobPlan, PersistResult } from '../worker/protocol.ts';
+import type { PersistResult, RestoredTotal } from '../worker/protocol.ts';
 import type { Part } from './manifest-assembly.ts';
 
 export interface StateTotal {
@@ -17,19 +17,50 @@ export interface StateTotal {
 
 export type StateTotals = ReadonlyMap<string, StateTotal>;
 
-/** @param states  by `uid/state`, of the restored checkpoint */
-export function restoredTotals(plan: JobPlan, graph: JobGraph, states: ReadonlyMap<string, KeyedStateInfo>): StateTotals {
+/** @param restored  by index of the subtask. What was migrated is not counted: the next barrier writes it whole */
+export function restoredTotals(restored: readonly (readonly RestoredTotal[])[]): StateTotals {
   const totals = new Map<string, StateTotal>();
-  for (const stage of plan.stages) {
-    for (const node of stage.nodes) {
-      const { uid } = graph.nodes[node];
-      for (const [key, info] of states) {
-        if (key !== `${uid}/${info.name}`) continue;
-        totals.set(`${stage.firstSubtask}/${key}`, { digest: StateDigest.fromHex(info.digest), entries: info.entries });
-      }
-    }
+  for (const [subtask, states] of restored.entries()) {
+    for (const { uid, name, entries, digest } of states)
+      if (digest !== null) totals.set(`${subtask}/${uid}/${name}`, { digest: StateDigest.fromHex(digest), entries });
   }
   return totals;
+}
+
+/**
+ * Is what was restored the state that was checkpointed? Tables that are whole, but not the right ones, show here.
+ *
+ * @param states    by `uid/state`, as the manifest has them
+ * @param restored  by index of the subtask
+ * @throws TidemarkError ERR_TABLE_CORRUPT
+ */
+export function checkRestored(
+  states: ReadonlyMap<string, KeyedStateInfo>,
+  restored: readonly (readonly RestoredTotal[])[],
+  checkpointId: number,
+): void {
+  for (const [key, info] of states) {
+    const found = restored.flat().filter(({ uid, name }) => `${uid}/${name}` === key);
+    if (found.some(({ digest }) => digest === null)) continue;
+    const digest = new StateDigest();
+    for (const total of found) digest.plus(StateDigest.fromHex(total.digest as string));
+    const entries = found.reduce((sum, total) => sum + total.entries, 0);
+    if (entries === info.entries && digest.toHex() === info.digest) continue;
+    throw new TidemarkError(
+      'ERR_TABLE_CORRUPT',
+      `State ${key} as restored has ${entries} entries with digest ${digest.toHex()}; checkpoint ${checkpointId} had ${info.entries} with digest ${info.digest}. Its tables are whole, but they are not the state that was checkpointed. Restore another retained checkpoint.`,
+      {
+        facts: {
+          state: key,
+          checkpointId,
+          entries,
+          digest: digest.toHex(),
+          expectedEntries: info.entries,
+          expectedDigest: info.digest,
+        },
+      },
+    );
+  }
 }
 
 /**

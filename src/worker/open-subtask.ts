@@ -27,6 +27,7 @@ import {
   type OpenState,
   type OversizeRow,
   type QueuedSplit,
+  type RestoredTotal,
   type StagePlan,
   type SubtaskRestore,
 } from './protocol.ts';
@@ -47,8 +48,7 @@ export interface WorkerEnvironment {
 
 export interface OpenedSubtask {
   readonly subtask: Subtask;
-  /** Entries that were restored. */
-  readonly entries: number;
+  readonly restored: readonly RestoredTotal[];
 }
 
 type NodeOf<K extends GraphNode['kind']> = Extract<GraphNode, { readonly kind: K }>;
@@ -75,8 +75,8 @@ export async function openSubtask(
   const oversize: OversizeRow[] = [];
   const states: { info: Omit<OpenState, 'handles'>; map: StateMap }[] = [];
   const counters = { malformed: 0 };
-  let entries = 0;
   let migrated = restore.rewrite;
+  const restored: RestoredTotal[] = [];
   const position: { of: (() => string) | null } = { of: null };
   const where = (): string | undefined => position.of?.();
   const context = (node: GraphNode): OperatorContext => operatorContext(environment, stage, index, node);
@@ -98,8 +98,9 @@ export async function openSubtask(
         limitBytes: deployment.settings.stateLimitBytes,
         label: `state '${info.name}' of operator '${info.uid}', subtask ${subtask}`,
       });
-      entries += opened.entries;
-      migrated ||= opened.migrated;
+      migrated ||= opened.digest === null;
+      if (restore.tables.length > 0)
+        restored.push({ uid: info.uid, name: info.name, entries: opened.entries, digest: opened.digest });
       states.push({ info: opened.info, map: opened.map });
       return opened.map;
     },
@@ -146,7 +147,7 @@ export async function openSubtask(
       deployment.operatorCounters,
     ),
   };
-  return { subtask: new Subtask(parts, restore.epoch), entries };
+  return { subtask: new Subtask(parts, restore.epoch), restored };
 }
 
 export function sinkContext(deployment: Deployment, node: GraphNode, subtask: number, parallelism: number): SinkContext {

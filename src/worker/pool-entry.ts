@@ -113,7 +113,7 @@ async function perform(task: Exclude<Task, { op: 'ready' | 'turn' }>): Promise<u
     case 'open': {
       const opened = await openSubtask(await environment, task.subtask, task.restore, task.splits, task.fixedSplits);
       subtasks.set(task.subtask, opened.subtask);
-      return { states: opened.subtask.openStates(), entries: opened.entries } satisfies OpenResult;
+      return { states: opened.subtask.openStates(), restored: opened.restored } satisfies OpenResult;
     }
     case 'persist':
       return persist(task, compression, persistSinks);

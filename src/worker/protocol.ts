@@ -11,7 +11,7 @@
  * |          3 | -                |            |                                                                   |
  * |         16 | triggered        | main       | newest checkpoint triggered; sources flip when it is >= epoch     |
  * |         17 | stopAfter        | main       | sources read nothing after the barrier of this checkpoint; 0 none |
- * |         18 | completed        | main       | newest completed checkpoint                                       |
+ * |         18 | completed        | main       | newest completed barrier that no delta being written goes back of |
  * |         19 | cancelled        | main       | 1: the attempt is over, return at once                            |
  * |         20 | drain            | main       | 1: sources take what they have read as the end of their input     |
  *
@@ -403,8 +403,16 @@ export interface TurnResult {
 
 export interface OpenResult {
   readonly states: readonly OpenState[];
-  /** Entries restored. */
+  readonly restored: readonly RestoredTotal[];
+}
+
+/** What of one state was restored into one subtask. */
+export interface RestoredTotal {
+  readonly uid: string;
+  readonly name: string;
   readonly entries: number;
+  /** Hex; null when the values were rewritten for a schema that changed: the next checkpoint writes them all. */
+  readonly digest: string | null;
 }
 
 /** Results of tasks that may fail: errors are encoded, since structured clone strips class, code and fields. */

@@ -1,4 +1,5 @@
 /** Opens a keyed state with what the tables of a checkpoint hold of it: a sequential bulk load into a presized map. */
+import { StateDigest } from '../format/digest.ts';
 import type { Schema } from '../format/schema.ts';
 import type { EntryCursor } from '../format/sorted-table/cursor.ts';
 import { fitState } from '../format/state-fit.ts';
@@ -16,8 +17,8 @@ export interface RestoredState {
   readonly info: Omit<OpenState, 'handles'>;
   readonly map: StateMap;
   readonly entries: number;
-  /** The values were rewritten for a schema that changed. */
-  readonly migrated: boolean;
+  /** Of the entries, hex; null when the values were rewritten for a schema that changed. */
+  readonly digest: string | null;
 }
 
 /**
@@ -43,10 +44,11 @@ export function openRestored(
     const [found] = sections;
     const live = liveEntries(tables, info.uid, info.name, ALL_HASHES);
     if (found === undefined || fitState(found, info, info.uid, `checkpoint ${restore.epoch - 1}`) === 'same') {
-      return { info, map, entries: load(map, live), migrated: false };
+      const digest = new StateDigest();
+      return { info, map, entries: load(map, live, digest), digest: digest.toHex() };
     }
     const schemas = { from: found.schema as Schema, to: info.schema as Schema };
-    return { info, map, entries: loadMigrated(map, info.kind, live, schemas, info), migrated: true };
+    return { info, map, entries: loadMigrated(map, info.kind, live, schemas, info), digest: null };
   });
 }
 
@@ -60,11 +62,13 @@ export function stateSchemas(state: Pick<KeyedStateInfo, 'kind' | 'schema'>): {
   return { keySchema: key, schema: value };
 }
 
-function load(map: StateMap, cursor: EntryCursor): number {
+/** Digests what it loads: what is restored is compared with what the manifest says, and is what deltas are counted from. */
+function load(map: StateMap, cursor: EntryCursor, digest: StateDigest): number {
   let entries = 0;
   for (let entry = cursor.next(); entry !== null; entry = cursor.next()) {
     const { hash, memory } = entry;
     map.load(hash, memory, entry.keyAt, entry.keyLength, memory, entry.valueAt, entry.valueLength);
+    digest.add(memory, entry.keyAt, entry.keyLength, memory, entry.valueAt, entry.valueLength);
     entries++;
   }
   return entries;

@@ -15,8 +15,11 @@ import { until } from './cli.ts';
 const RECORDS_OF_A_SPLIT = 250;
 export const RECORDS = 4 * RECORDS_OF_A_SPLIT;
 
-/** @param graph  operators behind `records`, a stream of `{ key, n }` */
-export function writeJob(directory: string, file: string, graph: string): string {
+/**
+ * @param graph    operators behind `records`, a stream of `{ key, n }`
+ * @param pauseMs  between two records of a split
+ */
+export function writeJob(directory: string, file: string, graph: string, pauseMs = 0): string {
   const path = join(directory, file);
   writeFileSync(
     path,
@@ -31,8 +34,9 @@ const standing = {
     let next = position ?? 0;
     return {
       read(limit, out) {
-        for (; next < ${RECORDS_OF_A_SPLIT} && !out.full; next++) out.emit({ key: 'key ' + split.data + ' ' + (next % 20), n: next });
-        return next < ${RECORDS_OF_A_SPLIT} ? 'more' : 60_000;
+        const end = ${pauseMs > 0 ? 'Math.min(next + 1, ' : '('}${RECORDS_OF_A_SPLIT});
+        for (; next < end && !out.full; next++) out.emit({ key: 'key ' + split.data + ' ' + (next % 20), n: next });
+        return next === ${RECORDS_OF_A_SPLIT} ? 60_000 : ${pauseMs > 0 ? pauseMs : "'more'"};
       },
       position: () => next,
       close() {},
@@ -53,7 +57,17 @@ export interface StandingOptions extends RunOptions {
 }
 
 /** Starts one and waits until it stands still. */
-export async function startStill(file: string, { directory, config, ...options }: StandingOptions): Promise<JobHandle> {
+export async function startStill(file: string, options: StandingOptions): Promise<JobHandle> {
+  const handle = await startStanding(file, options);
+  await Promise.race([handle.done, standingStill(handle)]);
+  return handle;
+}
+
+export function standingStill(handle: JobHandle): Promise<void> {
+  return until(() => handle.state === 'running' && handle.progress().records >= RECORDS, 'all records');
+}
+
+export async function startStanding(file: string, { directory, config, ...options }: StandingOptions): Promise<JobHandle> {
   const handle = await run(pathToFileURL(file), {
     parallelism: 2,
     threads: 2,
@@ -66,10 +80,6 @@ export async function startStill(file: string, { directory, config, ...options }
     },
   });
   onTestFinished(() => handle.cancel());
-  await Promise.race([
-    handle.done,
-    until(() => handle.state === 'running' && handle.progress().records >= RECORDS, 'all records'),
-  ]);
   return handle;
 }
 

@@ -52,7 +52,8 @@ export class CheckpointStore {
   readonly #jobName: string;
   readonly #options: StartOptions;
   readonly #config: Config;
-  readonly #locks: DirectoryLock[] = [];
+  /** By directory. */
+  readonly #locks = new Map<string, DirectoryLock>();
   #claimed: ClaimedCheckpoint | null = null;
   #kept = false;
 
@@ -89,7 +90,7 @@ export class CheckpointStore {
       return store;
     }
     requireUsable(store.#base);
-    store.#locks.push(await makeAndLock(store.jobDirectory));
+    store.#locks.set(store.jobDirectory, await makeAndLock(store.jobDirectory));
     store.#sweep();
     return store;
   }
@@ -162,14 +163,14 @@ export class CheckpointStore {
         collectGarbage(realFs, this.jobDirectory, { retain, inFlight: new Set(), sweep: true });
       }
     } finally {
-      for (const lock of this.#locks.splice(0)) await lock.release();
+      await this.#release(() => true);
     }
   }
 
   /** Gives the directory free and touches nothing in it: another process owns the job now. Instead of `close`. */
   async abandon(): Promise<void> {
     this.#kept = true;
-    for (const lock of this.#locks.splice(0)) await lock.release();
+    await this.#release(() => true);
   }
 
   /** The path of a checkpoint if it is still there after `close`. */
@@ -188,7 +189,7 @@ export class CheckpointStore {
   async #resume(notice: (text: string) => void): Promise<RestorePoint | null> {
     const base = this.#base as string;
     const former = findCheckpointsByName(realFs, base, this.#jobName).filter(({ jobId }) => jobId !== this.jobId);
-    for (const jobId of new Set(former.map((found) => found.jobId))) this.#locks.push(await lockDirectory(join(base, jobId)));
+    for (const jobId of new Set(former.map((found) => found.jobId))) await this.#own(join(base, jobId));
     const found = findCheckpointsByName(realFs, base, this.#jobName).filter(({ jobId }) => jobId !== this.jobId);
     await removeEmpty(base, this.jobId);
     const { checkpoint, passedOver } = decideResume(found, this.#options.fallback === true);
@@ -208,14 +209,28 @@ export class CheckpointStore {
     const owned = claimed.jobDirectory ?? claimed.directory;
     if (owned === this.jobDirectory) return;
     // A running job, or another that claims the same, may not lose it.
-    this.#locks.push(await lockDirectory(owned));
+    await this.#own(owned);
     this.#claimed = claimed;
   }
 
   #deleteClaimed(): void {
     const claimed = this.#claimed;
     this.#claimed = null;
-    if (claimed !== null) deleteClaimed(realFs, claimed);
+    if (claimed === null) return;
+    deleteClaimed(realFs, claimed);
+    // The lock of a directory that is gone would be that of another one, once the file system gives its inode number to that.
+    void this.#release((directory) => !existsSync(directory));
+  }
+
+  /** Locks a directory besides the job's own; again in a later attempt of the job. */
+  async #own(directory: string): Promise<void> {
+    if (!this.#locks.has(directory)) this.#locks.set(directory, await lockDirectory(directory));
+  }
+
+  async #release(which: (directory: string) => boolean): Promise<void> {
+    const due = [...this.#locks].filter(([directory]) => which(directory));
+    for (const [directory] of due) this.#locks.delete(directory);
+    await Promise.all(due.map(([, lock]) => lock.release()));
   }
 }
 

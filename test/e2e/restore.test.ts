@@ -1,12 +1,20 @@
 /** What a restore promises: graphs that changed, other parallelisms, claim modes, and what is refused. */
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { realFs } from '../../src/snapshot/fs-port.ts';
 import { verifyCheckpoint } from '../../src/snapshot/verify.ts';
 import { digestsOf, listCheckpoints, tablesOf } from '../support/checkpoint-reader.mjs';
-import { makeDirectory } from '../support/cli.ts';
-import { manifestAt, type StandingOptions, startStill, treeHash, writeJob } from '../support/standing-job.ts';
+import { makeDirectory, until } from '../support/cli.ts';
+import {
+  manifestAt,
+  type StandingOptions,
+  standingStill,
+  startStanding,
+  startStill,
+  treeHash,
+  writeJob,
+} from '../support/standing-job.ts';
 
 const TOTALS = `
   .keyBy('key')
@@ -195,6 +203,29 @@ describe('claim modes', () => {
     await handle.cancel();
     return { from: path, digests: digestsOf(manifestAt(path)) };
   }
+});
+
+describe('resume', () => {
+  it('of a job that fails before it has a checkpoint of its own starts again from the same one', async () => {
+    const directory = makeDirectory();
+    const file = writeJob(
+      directory,
+      'job.mjs',
+      `const fs = process.getBuiltinModule('node:fs');
+      const flag = ${JSON.stringify(join(directory, 'fail'))};
+      records.map((x) => { if (fs.existsSync(flag)) { fs.rmSync(flag); throw new Error('once'); } return x; }).uid('map').returns(Count)${COUNTS}.to(discard());`,
+      1,
+    );
+    const first = await startStanding(file, { directory });
+    await until(() => first.progress().records > 100, 'some records');
+    await first.checkpoint();
+    await first.cancel();
+    writeFileSync(join(directory, 'fail'), '');
+    const config = { 'restart-strategy.type': 'fixed-delay', 'restart-strategy.fixed-delay.delay': '1 ms' };
+    const second = await startStanding(file, { directory, resume: true, config });
+    await Promise.race([second.done, standingStill(second)]);
+    expect(second.progress()).toMatchObject({ state: 'running', restarts: 1 });
+  });
 });
 
 describe('what cannot be restored', () => {

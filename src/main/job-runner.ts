@@ -188,6 +188,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
     } catch (error) {
       // It came to its own end first: as well, unless a savepoint was wanted.
       if (this.#finished && savepoint === null) return null;
+      if (this.#finished) throw finishedFirst(this.jobName, error);
       this.#goOn(error as Error, options);
       throw error;
     }
@@ -478,6 +479,16 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
 /** What a program wants to know of the last failure, in the error that follows from it. */
 function factsOf(error: Error): ErrorFacts {
   return error instanceof TidemarkError ? { ...error.facts, cause: error.code } : {};
+}
+
+function finishedFirst(jobName: string, cause: unknown): TidemarkError {
+  return new TidemarkError(
+    'ERR_SAVEPOINT_FAILED',
+    `No savepoint was taken: job '${jobName}' finished before it could be stopped.`,
+    {
+      cause,
+    },
+  );
 }
 
 /** Has another process taken the job over? What is in its directory is not ours to delete then. */

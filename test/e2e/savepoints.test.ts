@@ -41,7 +41,7 @@ async function startJob(file: string, directory: string, args: readonly string[]
 
 /** Bounded: it finishes. */
 function startLedger(directory: string, options: RunOptions & { readonly rate?: number } = {}): Promise<JobHandle> {
-  const { rate = 20_000, ...others } = options;
+  const { rate = 10_000, ...others } = options;
   return startJob('ledger.mjs', directory, [String(ENTRIES), String(ACCOUNTS), String(rate), join(directory, 'out')], others);
 }
 
@@ -344,6 +344,7 @@ describe('stop', () => {
   it('with drain, failing: what the end emitted is undone, and the job starts again from its last checkpoint', async () => {
     const directory = makeDirectory();
     const handle = await startLedger(directory, {
+      rate: 5_000,
       config: {
         'execution.checkpointing.interval': '1 h',
         'restart-strategy.type': 'fixed-delay',

@@ -19,6 +19,7 @@
  * - A committable stays in every manifest until its commit was confirmed: a crash in between commits it again.
  * - What is deleted is decided from the retained manifests alone; tables in flight are named as such.
  */
+import { assert } from '../format/assert.ts';
 import { TidemarkError } from '../format/errors.ts';
 import type { Manifest } from '../format/manifest.ts';
 import type { JobGraph } from '../job/graph.ts';
@@ -368,7 +369,8 @@ export class Checkpointing {
     }
     this.#durable.take(id, pending, this.#pending.values());
     this.#letDrop();
-    const answer = written.savepoint ?? (written.checkpoint as CheckpointSummary);
+    const answer = written.savepoint ?? written.checkpoint;
+    assert(answer !== null, 'a checkpoint, a savepoint or both were written');
     const tokens = this.#tokensOf(id);
     if (pending.trigger === 'savepoint') for (const token of tokens) this.#answer(token, answer);
     else this.#conclude(manifest, written.checkpoint, tokens, answer);

@@ -17,7 +17,16 @@
 import { join } from 'node:path';
 import type { TidemarkError } from '../format/errors.ts';
 import { tablesOf } from '../format/manifest.ts';
-import { attempt, errnoOf, fileError, isMissing, listDirectory, quietly, removeDirectoryOfFiles, syncDirectory } from './files.ts';
+import {
+  attempt,
+  errnoOf,
+  fileError,
+  isMissing,
+  listDirectory,
+  quietly,
+  removeDirectoryOfFiles,
+  syncDirectory,
+} from './files.ts';
 import type { FsPort } from './fs-port.ts';
 import {
   catalogDirectory,

@@ -9,14 +9,17 @@ import { ChannelReader, ChannelWriter } from './channel.ts';
 import { createMalformedHandler, type MalformedHandler } from './connectors/malformed.ts';
 import { createSink } from './connectors/sink-runtime.ts';
 import { createSource } from './connectors/source-runtime.ts';
-import { describeEdge } from './edge-shape.ts';
+import { describeEdge, type EdgeDescription } from './edge-shape.ts';
 import { BroadcastOutput, ExchangeOutput } from './exchange.ts';
 import type { StageInput } from './input.ts';
 import { InputGate } from './input-gate.ts';
 import type { OperatorContext, Output } from './operator.ts';
 import { OperatorCounterRow } from './operator-counters.ts';
 import { buildChain, type Chain, type ChainInput } from './operators/chain.ts';
+import type { LocalCombine } from './operators/local-combine.ts';
 import { LocalCombiner } from './operators/local-combiner.ts';
+import type { FailureSite } from './operators/operator-failure.ts';
+import { RowCombiner } from './operators/row-combiner.ts';
 import {
   CONTROL_ROW_DOUBLES,
   ControlDouble,
@@ -201,7 +204,7 @@ function chainInput(
 interface Outputs {
   readonly tail: Output;
   readonly exchanges: readonly ExchangeOutput[];
-  readonly combiners: readonly LocalCombiner[];
+  readonly combiners: readonly Combiner[];
   readonly sinks: SinkOutput[];
 }
 
@@ -218,7 +221,7 @@ async function openOutputs(
   const { deployment, graph, channels } = environment;
   const { plan } = deployment;
   const exchanges: ExchangeOutput[] = [];
-  const combiners: LocalCombiner[] = [];
+  const combiners: Combiner[] = [];
   const sinks: SinkOutput[] = [];
   const outputs: Output[] = [];
   for (const id of stage.outputs) {
@@ -231,7 +234,7 @@ async function openOutputs(
     exchanges.push(exchange);
     if (description.combine !== null) {
       const { node } = description.combine;
-      const combiner = new LocalCombiner(description.combine, exchange, { node, context: context(node), where });
+      const combiner = createCombiner(description, description.combine, exchange, { node, context: context(node), where });
       combiners.push(combiner);
       outputs.push(combiner);
     } else {
@@ -246,6 +249,22 @@ async function openOutputs(
     outputs.push(sink);
   }
   return { tail: outputs.length === 1 ? outputs[0] : new BroadcastOutput(outputs), exchanges, combiners, sinks };
+}
+
+type Combiner = LocalCombiner | RowCombiner;
+
+/** In bytes where partial results have a schema and their key lies in it, else with JavaScript values. */
+function createCombiner(
+  { codec, rowKey }: EdgeDescription,
+  combine: LocalCombine,
+  exchange: ExchangeOutput,
+  site: FailureSite,
+): Combiner {
+  const { node, selector, partialSchema } = combine;
+  if (rowKey === null || partialSchema === null || selector.kind !== 'fields' || node.aggregate.kind !== 'built-in')
+    return new LocalCombiner(combine, exchange, site);
+  const { outputs } = node.aggregate;
+  return new RowCombiner({ outputs, keyFields: selector.fields, schema: partialSchema, codec, rowKey }, exchange, site);
 }
 
 /** May rows be handed on as they are? Codecs are shared by schema, so that the same rows have the same codec. */

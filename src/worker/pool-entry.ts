@@ -74,21 +74,25 @@ export default async function handle(task: Task): Promise<unknown> {
   }
 }
 
-/** The turn that runs. */
-let running: Promise<TurnResult | undefined> | null = null;
+/** The last turn that was given, until it is done. */
+let lastTurn: Promise<TurnResult | undefined> | null = null;
 
-/** Turns follow one another, and the result of one leaves before the next one begins. */
+/** Turns follow one another. */
 async function turn(task: TurnTask): Promise<TurnResult | undefined> {
-  while (running !== null) {
-    await running;
-    await setImmediate();
-  }
-  running = runTurn(task);
+  const given = lastTurn === null ? runTurn(task) : runAfter(lastTurn, task);
+  lastTurn = given;
   try {
-    return await running;
+    return await given;
   } finally {
-    running = null;
+    if (lastTurn === given) lastTurn = null;
   }
+}
+
+/** The result of the turn before leaves first. */
+async function runAfter(before: Promise<unknown>, task: TurnTask): Promise<TurnResult | undefined> {
+  await before;
+  await setImmediate();
+  return runTurn(task);
 }
 
 async function runTurn(task: TurnTask): Promise<TurnResult | undefined> {

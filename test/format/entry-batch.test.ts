@@ -1,5 +1,5 @@
 /** Batches of entries against the same entries one by one. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { StateDigest } from '../../src/format/digest.ts';
 import { EntryBatch } from '../../src/format/entry-batch.ts';

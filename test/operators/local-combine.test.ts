@@ -4,8 +4,11 @@ import type { Schema } from '../../src/format/schema.ts';
 import type { AggregateSpec } from '../../src/job/aggregate.ts';
 import type { KeySelector } from '../../src/job/graph.ts';
 import { LocalCombiner } from '../../src/worker/operators/local-combiner.ts';
-import { localCombineFor, PARTIAL_COUNT } from '../../src/worker/operators/local-combine.ts';
-import { contentOf, contextOf, feed, finish, frameRows, keyedEdge, node, openChain, type Timed } from './harness.ts';
+import { type LocalCombine, localCombineFor, PARTIAL_COUNT, partialColumn } from '../../src/worker/operators/local-combine.ts';
+import type { Output, Rows } from '../../src/worker/operator.ts';
+import type { FailureSite } from '../../src/worker/operators/operator-failure.ts';
+import { RowCombiner } from '../../src/worker/operators/row-combiner.ts';
+import { contentOf, contextOf, type Edge, feed, finish, frameRows, keyedEdge, node, openChain, type Timed } from './harness.ts';
 
 const Sale: Schema = {
   type: 'record',
@@ -92,6 +95,35 @@ const SELECTORS: readonly { readonly name: string; readonly selector: KeySelecto
 
 const timed = (values: readonly unknown[]): Timed[] => values.map((value) => ({ value, timestampMs: 0 }));
 
+/** Frames each partial result as it comes, from a value or from a row. */
+function outputTo(edge: Edge, rows: ReturnType<typeof frameRows>[]): Output & Required<Pick<Output, 'emitRows'>> {
+  const emit = (value: unknown): void => void rows.push(frameRows(edge, [{ value, timestampMs: -Infinity }]));
+  return {
+    full: false,
+    emit,
+    emitRows: ({ memory, from, to, count }) => {
+      let seen = 0;
+      for (let at = from; at < to; at += memory.u32[at / 4], seen++) emit(edge.codec.decode(memory, at + 16));
+      expect(seen).toBe(count);
+    },
+  };
+}
+
+function rowCombiner(
+  { node: { aggregate }, selector, partialSchema }: LocalCombine,
+  { codec, rowKey }: Edge,
+  out: Output & Required<Pick<Output, 'emitRows'>>,
+  site: FailureSite,
+): RowCombiner {
+  if (aggregate.kind !== 'built-in' || selector.kind !== 'fields' || partialSchema === null || rowKey === null)
+    throw new Error('no rows are combined here');
+  return new RowCombiner(
+    { outputs: aggregate.outputs, keyFields: selector.fields, schema: partialSchema, codec, rowKey },
+    out,
+    site,
+  );
+}
+
 describe('local combining', () => {
   for (const schema of [Sale, null]) {
     for (const { name, spec } of SPECS) {
@@ -103,37 +135,35 @@ describe('local combining', () => {
           if (combine === null) return;
           const edge = keyedEdge(schema, selector);
           const partialEdge = keyedEdge(schema, selector, combine);
-          fc.assert(
-            fc.property(fc.array(fc.array(sale, { maxLength: 60, size: 'max' }), { maxLength: 6 }), (turns) => {
-              const direct = openChain([operator], { edge });
-              feed(direct, frameRows(edge, timed(turns.flat())));
-              const merged = openChain([operator], { edge: partialEdge });
-              for (const records of turns) {
-                // Partial results are framed as they leave: the combiner may reuse the object.
-                const rows: ReturnType<typeof frameRows>[] = [];
-                const sink = {
-                  full: false,
-                  emit: (value: unknown) => void rows.push(frameRows(partialEdge, [{ value, timestampMs: -Infinity }])),
-                };
-                const combiner = new LocalCombiner(combine, sink, {
-                  node: operator,
-                  context: contextOf(0, 1)(operator),
-                  where: () => undefined,
-                });
-                for (const record of records) combiner.emit(record);
-                while (!combiner.drain());
-                for (const row of rows) feed(merged, row);
-                expect(rows.length).toBeLessThanOrEqual(records.length);
-              }
-              finish(direct);
-              finish(merged);
-              expect(new Set(merged.out.values.map(show))).toEqual(new Set(direct.out.values.map(show)));
-              expect(merged.out.values.length).toBe(direct.out.values.length);
-              if (partialEdge.keyCodec.type === edge.keyCodec.type)
-                expect(contentOf(merged.states[0].map)).toEqual(contentOf(direct.states[0].map));
-            }),
-            { numRuns: 12 },
-          );
+          const inBytes = spec.kind === 'built-in' && schema !== null && selector.kind === 'fields';
+          for (const bytes of inBytes ? [false, true] : [false]) {
+            fc.assert(
+              fc.property(fc.array(fc.array(sale, { maxLength: 60, size: 'max' }), { maxLength: 6 }), (turns) => {
+                const direct = openChain([operator], { edge });
+                feed(direct, frameRows(edge, timed(turns.flat())));
+                const merged = openChain([operator], { edge: partialEdge });
+                for (const records of turns) {
+                  // Partial results are framed as they leave: the combiner may reuse the object.
+                  const rows: ReturnType<typeof frameRows>[] = [];
+                  const out = outputTo(partialEdge, rows);
+                  const site = { node: operator, context: contextOf(0, 1)(operator), where: () => undefined };
+                  const combiner = bytes ? rowCombiner(combine, partialEdge, out, site) : new LocalCombiner(combine, out, site);
+                  for (const record of records) combiner.emit(record);
+                  while (!combiner.drain());
+                  for (const row of rows) feed(merged, row);
+                  expect(rows.length).toBeLessThanOrEqual(records.length);
+                  if (bytes) expect(rows.length).toBe(new Set(records.map((record) => show(edge.keyOf(record)))).size);
+                }
+                finish(direct);
+                finish(merged);
+                expect(new Set(merged.out.values.map(show))).toEqual(new Set(direct.out.values.map(show)));
+                expect(merged.out.values.length).toBe(direct.out.values.length);
+                if (partialEdge.keyCodec.type === edge.keyCodec.type)
+                  expect(contentOf(merged.states[0].map)).toEqual(contentOf(direct.states[0].map));
+              }),
+              { numRuns: 12 },
+            );
+          }
         });
       }
     }
@@ -210,6 +240,52 @@ describe('a combiner with more keys than it holds', () => {
       expect(sent).toBeLessThan(records / 1.3);
     });
   }
+
+  it('in bytes: sends them in between, large ones by themselves, and loses none', () => {
+    const operator = node('aggregate', {
+      aggregate: { kind: 'built-in', emit: 'end', outputs: { n: { kind: 'count' }, sum: { kind: 'sum', field: 'price' } } },
+    });
+    const selector = { kind: 'fields', fields: ['item'] } as const;
+    const combine = localCombineFor(operator, Sale, node('keyBy', { key: selector })) as LocalCombine;
+    const edge = keyedEdge(Sale, selector, combine);
+    const counts = new Map<string, number>();
+    const sums = new Map<string, number>();
+    let sent = 0;
+    const emit = (partial: unknown): void => {
+      const { item, [PARTIAL_COUNT]: count, [partialColumn(1)]: sum } = partial as Record<string, number> & { item: string };
+      counts.set(item, (counts.get(item) ?? 0) + count);
+      sums.set(item, (sums.get(item) ?? 0) + sum);
+      sent++;
+    };
+    const out = {
+      full: false,
+      emit,
+      emitRows: ({ memory, from, to }: Rows) => {
+        for (let at = from; at < to; at += memory.u32[at / 4]) emit(edge.codec.decode(memory, at + 16));
+      },
+    };
+    const combiner = rowCombiner(combine, edge, out, {
+      node: operator,
+      context: contextOf(0, 1)(operator),
+      where: () => undefined,
+    });
+    const expected = new Map<string, number>();
+    let records = 0;
+    const record = (item: string): void => {
+      combiner.emit({ shop: 1, item, price: 3 });
+      expected.set(item, (expected.get(item) ?? 0) + 1);
+      records++;
+    };
+    for (let i = 0; i < 40_000; i++) {
+      for (let hot = 0; hot < 3; hot++) record(`hot-${(i * 7 + hot) % 500}`);
+      record(`cold-${i}`);
+      if (i % 10_000 === 0) record('x'.repeat(100_000));
+    }
+    while (!combiner.drain());
+    expect(counts).toEqual(expected);
+    for (const [item, count] of counts) expect(sums.get(item)).toBe(3 * count);
+    expect(sent).toBeLessThan(records / 2);
+  });
 
   it('gives way when there is no room, and goes on where it stopped', () => {
     const operator = node('aggregate', { aggregate: { kind: 'built-in', emit: 'end', outputs: { n: { kind: 'count' } } } });

@@ -39,7 +39,7 @@ function merge(fs: SimFs, job: KeyedJob, subtask: number, from: number, to: numb
 function keysOf(fs: SimFs, a: string, b: string): string[] {
   const keys: ChangedKey[] = [];
   diffCheckpoints(fs, a, b, { onChange: listChangedKeys((key) => keys.push(key)) });
-  return keys.map(({ state, change, key, mapKey }) => [change, state, key, mapKey ?? ''].join(' ').trimEnd()).sort();
+  return keys.map(({ state, change, key, mapKey }) => [change, state, key, mapKey ?? ''].map(String).join(' ').trimEnd()).sort();
 }
 
 describe('diff', () => {

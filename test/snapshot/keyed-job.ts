@@ -72,6 +72,7 @@ export class KeyedJob {
   }
 
   /** Moves to a key and returns the handle of one of its states. */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows what its state is
   at<H>(key: unknown, state: string): H {
     const probe = new CurrentKey();
     this.#keyCodec.encode(key, probe.ref);

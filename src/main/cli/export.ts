@@ -47,7 +47,7 @@ interface Format {
   line(row: ExportRow): string;
 }
 
-async function writeRows(out: Writable, rows: Iterable<ExportRow>, { header, line }: Format): Promise<number> {
+async function writeRows(out: Writable, rows: Iterable<ExportRow>, format: Format): Promise<number> {
   const failures: Error[] = [];
   out.on('error', (error: Error) => failures.push(error));
   const flush = async (text: string): Promise<void> => {
@@ -57,10 +57,10 @@ async function writeRows(out: Writable, rows: Iterable<ExportRow>, { header, lin
     if (failures.length > 0) throw failures[0];
   };
   let count = 0;
-  let chunk = header;
+  let chunk = format.header;
   for (const row of rows) {
     count++;
-    chunk += line(row);
+    chunk += format.line(row);
     if (chunk.length < CHUNK) continue;
     await flush(chunk);
     chunk = '';

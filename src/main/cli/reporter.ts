@@ -20,7 +20,8 @@ export class Reporter {
     if (live) process.on('exit', () => this.close());
     supervisor.on('progress', (progress) => {
       if (this.#frame !== null) {
-        const { rows: height = 24 } = process.stderr;
+        // Undefined when the terminal does not tell.
+        const height = (process.stderr.rows as number | undefined) ?? 24;
         this.#frame.draw(
           renderProgress(progress, { width: widthOf(process.stderr), height, paint: paintErr, nowMs: Date.now() }),
         );

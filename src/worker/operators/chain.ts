@@ -25,8 +25,8 @@ import { KeyedProcessOperator } from './process-operator.ts';
 import { RowDecoder, RowForwarder } from './row-entry.ts';
 import { FilterOperator, FlatMapOperator, MapOperator, type ValueOperator } from './value-operators.ts';
 
-/** Something that holds output back and must be flushed at the end of a turn: a `LocalCombiner`. */
-export interface Flushable {
+/** Something that holds output back and must be drained before a barrier: a local combiner. */
+export interface Drainable {
   drain(): boolean;
 }
 
@@ -45,7 +45,7 @@ export interface ChainOptions {
   /** Set when the rows that enter are partial results. */
   readonly partialInput: LocalCombine | null;
   /** Combiners between the chain and its exchanges. */
-  readonly combiners: readonly Flushable[];
+  readonly combiners: readonly Drainable[];
   readonly context: (node: GraphNode) => OperatorContext;
   /** Where the record being processed came from, for messages, as far as it is known. */
   readonly where: () => string | undefined;

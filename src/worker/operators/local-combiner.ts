@@ -12,6 +12,7 @@ import { selectFields } from '../edge-shape.ts';
 import type { Output } from '../operator.ts';
 import { accumulatorLayout, type Slot } from '../../job/accumulator-layout.ts';
 import { numberField } from './field-values.ts';
+import { FoldingGauge } from './folding-gauge.ts';
 import { KeySlots, NO_SLOT } from './key-slots.ts';
 import { type LocalCombine, PARTIAL_ACCUMULATOR, PARTIAL_COUNT, PARTIAL_KEY, partialColumn } from './local-combine.ts';
 import { type FailureSite, operatorFailure } from './operator-failure.ts';
@@ -24,12 +25,6 @@ import { type FailureSite, operatorFailure } from './operator-failure.ts';
 const MAX_KEYS = 4096;
 /** Partial results that one call of `drain` sends: about 0.3 ms. */
 const DRAIN_KEYS = 2048;
-/** Records after which the reduction is judged, and the least records per partial result that make folding worth its cost. */
-const SAMPLE_RECORDS = 20_000;
-const LEAST_REDUCTION = 1.3;
-/** Records that pass unfolded before it is tried again. */
-const PASS_RECORDS = 1_000_000;
-
 /** Partial results of the keys held, by slot. */
 interface Partials {
   /** Begins a slot with a record. */
@@ -48,10 +43,7 @@ export class LocalCombiner implements Output {
   /** Key of each slot. */
   readonly #keys: unknown[] = [];
   readonly #partials: Partials;
-  #sampled = 0;
-  /** Records since the last judgement that began a partial result. */
-  #kept = 0;
-  #passing = 0;
+  readonly #gauge = new FoldingGauge();
   /** Slots below this one are sent already: what is held is being drained. */
   #drained = 0;
 
@@ -91,25 +83,22 @@ export class LocalCombiner implements Output {
 
   #combine(value: unknown): void {
     const key = this.#keyOf(value);
-    if (this.#passing > 0) {
-      this.#passing--;
+    if (this.#gauge.passes()) {
       this.#sendAlone(key, value);
       return;
     }
     const held = this.#slots.count;
     const slot = this.#slots.slotOf(key);
     if (slot === NO_SLOT) {
-      this.#kept++;
       this.#sendAlone(key, value);
     } else if (slot === held) {
       this.#keys[slot] = key;
       this.#partials.start(slot, value);
-      this.#kept++;
       if (slot === MAX_KEYS - 1) this.#sendAll();
     } else {
       this.#partials.add(slot, value);
     }
-    if (++this.#sampled === SAMPLE_RECORDS) this.#judge();
+    this.#gauge.note(slot === NO_SLOT || slot === held);
   }
 
   /** Sends what is held, whether there is room downstream or not: what finds none waits in the heap. */
@@ -123,13 +112,6 @@ export class LocalCombiner implements Output {
   #sendAlone(key: unknown, value: unknown): void {
     this.#partials.start(MAX_KEYS, value);
     this.#send(MAX_KEYS, key);
-  }
-
-  #judge(): void {
-    const reduction = SAMPLE_RECORDS / this.#kept;
-    this.#sampled = 0;
-    this.#kept = 0;
-    if (reduction < LEAST_REDUCTION) this.#passing = PASS_RECORDS;
   }
 
   #send(slot: number, key: unknown): void {

@@ -37,7 +37,7 @@ export function loadMigrated(
     fixedSize: createRowCodec(schemas.from).fixedSize,
     decode: createMigratingDecoder(schemas.from, schemas.to, `state '${id.name}' of operator '${id.uid}'`),
   };
-  const codec = createRowCodec(schemas.to) as Codec;
+  const codec: Codec = createRowCodec(schemas.to);
   if (kind === 'list') return loadLists(map, entries, former, codec);
   return loadRows(map, entries, former, codec, kind === 'map' ? isBucket : () => false);
 }

@@ -6,8 +6,9 @@
  *     slots                        frames, as they will be sent
  *     hash, offset of frame ---->  [length | hash | time | key fields, count, sums, ... | items of the key]
  *
- * Two rows are of one key when they are equal but for the columns of numbers. Open addressing, at most half full. Words of 9 characters, 4.5
- * records folded into one: 75 ns a record, against 95 with a `Map` that holds half as many.
+ * Two rows are of one key when they are equal but for the columns of numbers. Open addressing, at most half full. Words by Zipf's
+ * law, 50,000 different ones: 105 ns a record to fold 5 into one, and what is sent is sent as it lies. A `Map` of 4,096
+ * keys took 85 ns to fold 2.7 into one, and 90 ns more for each that was sent.
  */
 import { accumulatorLayout, type SlotKind } from '../../job/accumulator-layout.ts';
 import type { BuiltInAggregate } from '../../job/aggregate.ts';
@@ -23,7 +24,7 @@ import { PARTIAL_COUNT, partialColumn } from './local-combine.ts';
 import { type FailureSite, operatorFailure } from './operator-failure.ts';
 
 /** Keys held at most: with their frames and slots about as much as the nearer cache of a core holds. */
-const MAX_KEYS = 8192;
+const MAX_KEYS = 16_384;
 const SLOTS = 2 * MAX_KEYS;
 /** Bytes of frames held at most; a frame that is larger than a small part of it is not held. */
 const ARENA_BYTES = 1024 * 1024;

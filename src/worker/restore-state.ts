@@ -1,5 +1,6 @@
 /** Opens a keyed state with what the tables of a checkpoint hold of it: a sequential bulk load into a presized map. */
 import { StateDigest } from '../format/digest.ts';
+import { EntryBatch } from '../format/entry-batch.ts';
 import type { Schema } from '../format/schema.ts';
 import type { EntryCursor } from '../format/sorted-table/cursor.ts';
 import { fitState } from '../format/state-fit.ts';
@@ -8,6 +9,7 @@ import { ALL_HASHES } from '../snapshot/hash-range.ts';
 import { liveEntries } from '../snapshot/merge.ts';
 import { withTables } from '../snapshot/table-file.ts';
 import type { OpenState, SubtaskRestore } from './protocol.ts';
+import { openDeltaReader } from './state/delta-reader.ts';
 import type { KeyedStateInfo } from './state/handles/open-state.ts';
 import { createStateMap } from './state/log-state-map.ts';
 import { loadMigrated } from './state/migrate.ts';
@@ -62,14 +64,33 @@ export function stateSchemas(state: Pick<KeyedStateInfo, 'kind' | 'schema'>): {
   return { keySchema: key, schema: value };
 }
 
+/** Entries that are loaded together. */
+const BATCH = 128;
+
 /** Digests what it loads: what is restored is compared with what the manifest says, and is what deltas are counted from. */
 function load(map: StateMap, cursor: EntryCursor, digest: StateDigest): number {
+  const addresses = new Uint32Array(BATCH);
+  const batch = new EntryBatch(BATCH);
+  const reader = openDeltaReader(map.handles());
   let entries = 0;
+  let count = 0;
+  const end = (): void => {
+    map.addPlaced(addresses, count);
+    if (reader.gather(addresses, 0, count, batch)) digest.addBatch(batch);
+    else for (let i = 0; i < count; i++) addTo(digest, map, addresses[i]);
+    entries += count;
+    count = 0;
+  };
   for (let entry = cursor.next(); entry !== null; entry = cursor.next()) {
     const { hash, memory } = entry;
-    map.load(hash, memory, entry.keyAt, entry.keyLength, memory, entry.valueAt, entry.valueLength);
-    digest.add(memory, entry.keyAt, entry.keyLength, memory, entry.valueAt, entry.valueLength);
-    entries++;
+    addresses[count++] = map.place(hash, memory, entry.keyAt, entry.keyLength, memory, entry.valueAt, entry.valueLength);
+    if (count === BATCH) end();
   }
+  if (count > 0) end();
   return entries;
+}
+
+function addTo(digest: StateDigest, map: StateMap, address: number): void {
+  const { memory } = map;
+  digest.add(memory, map.keyAt(address), map.keyLength(address), memory, map.valueAt(address), map.valueLength(address));
 }

@@ -10,7 +10,7 @@
  */
 import type { Memory } from '../../format/memory.ts';
 import { INDEX_MASK } from './control-layout.ts';
-import { KEY, MAX_SHORT_VALUE_BYTES, META, metaOf } from './record-layout.ts';
+import { HASH, KEY, MAX_SHORT_VALUE_BYTES, META, metaOf } from './record-layout.ts';
 import type { StateMemory } from './state-memory.ts';
 
 /** Keys in a round of an unrolled loop of reads. */
@@ -30,6 +30,24 @@ export function touch(map: StateMemory, hashes: Uint32Array, from: number, to: n
   const touched = touchSlots(slots, hashes, mask, from, to);
   probe(slots, hashes, mask, from, to, addresses, 0);
   return touched ^ touchRecords(log, addresses, 0, to - from);
+}
+
+/** Reads the index slots where records that are to be added will go, of maps whose index hashes what the caller gave. */
+export function touchHomes(map: StateMemory, addresses: Uint32Array, from: number, to: number): number {
+  const { log } = map;
+  const { slots } = map.index;
+  const homes = map.ctl[INDEX_MASK];
+  let touched = 0;
+  let i = from;
+  for (; i + 4 <= to; i += 4) {
+    touched ^=
+      slots[(log[(addresses[i] << 1) + HASH] & homes) << 1] ^
+      slots[(log[(addresses[i + 1] << 1) + HASH] & homes) << 1] ^
+      slots[(log[(addresses[i + 2] << 1) + HASH] & homes) << 1] ^
+      slots[(log[(addresses[i + 3] << 1) + HASH] & homes) << 1];
+  }
+  for (; i < to; i++) touched ^= slots[(log[(addresses[i] << 1) + HASH] & homes) << 1];
+  return touched;
 }
 
 /**

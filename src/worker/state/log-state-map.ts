@@ -31,7 +31,7 @@
 import { assert } from '../../format/assert.ts';
 import type { TidemarkError } from '../../format/errors.ts';
 import { Memory } from '../../format/memory.ts';
-import { findNewest, findNewestOfKeys, touch } from './batch.ts';
+import { findNewest, findNewestOfKeys, touch, touchHomes } from './batch.ts';
 import { StateCleaner } from './cleaner.ts';
 import {
   CHANGED_UNITS,
@@ -370,11 +370,32 @@ class LogStateMap implements StateMap {
     valueAt: number,
     valueLength: number,
   ): void {
-    if (this.#writer.load(hash, from, keyAt, keyLength, valueFrom, valueAt, valueLength)) return;
+    this.#index.add(this.place(hash, from, keyAt, keyLength, valueFrom, valueAt, valueLength));
+  }
+
+  place(
+    hash: number,
+    from: Memory,
+    keyAt: number,
+    keyLength: number,
+    valueFrom: Memory,
+    valueAt: number,
+    valueLength: number,
+  ): number {
+    const address = this.#writer.place(hash, from, keyAt, keyLength, valueFrom, valueAt, valueLength);
+    if (address !== 0) return address;
     const units = recordUnits(keyLength, valueLength);
     const epoch = this.#ctl[CURRENT_EPOCH] - 1;
     if (!this.#map.cleanTail.open(units, ENTRY_RESERVE, epoch, epoch)) throw this.#limitError(units);
-    this.#writer.load(hash, from, keyAt, keyLength, valueFrom, valueAt, valueLength);
+    return this.#writer.place(hash, from, keyAt, keyLength, valueFrom, valueAt, valueLength);
+  }
+
+  addPlaced(addresses: Uint32Array, count: number): void {
+    for (let from = 0; from < count; from += BATCH) {
+      const to = Math.min(from + BATCH, count);
+      this.touched ^= touchHomes(this.#map, addresses, from, to);
+      for (let i = from; i < to; i++) this.#index.add(addresses[i]);
+    }
   }
 
   #indexHash(hash: number, from: Memory, at: number, length: number): number {

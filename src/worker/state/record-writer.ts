@@ -213,8 +213,8 @@ export class RecordWriter {
     return true;
   }
 
-  /** Adds an entry of the epoch before this one, without looking for the key. */
-  load(
+  /** Writes an entry of the epoch before this one, which the index does not know yet. Returns 0 when there is no room. */
+  place(
     hash: number,
     from: Memory,
     keyAt: number,
@@ -222,22 +222,21 @@ export class RecordWriter {
     valueFrom: Memory,
     valueAt: number,
     valueLength: number,
-  ): boolean {
+  ): number {
     const log = this.#log;
-    const { memory, index, segments, cleanTail } = this.#map;
+    const { memory, segments, cleanTail } = this.#map;
     checkLengths(keyLength, valueLength, this.#label);
     const units = recordUnits(keyLength, valueLength);
     const epoch = this.#ctl[CURRENT_EPOCH] - 1;
     const address = cleanTail.take(units);
-    if (address === 0) return false;
+    if (address === 0) return 0;
     segments.widenEpochs(cleanTail.segment, epoch);
     writeHead(log, address, hash, 0, epoch, metaOf(keyLength, valueLength), valueLength, from.i32, wordOf(keyAt));
     const value = valueUnit(log, address);
     if ((valueLength & 7) !== 0) zeroUnits(log, value + (valueLength >>> 3), 1);
     copyBytes(valueFrom, valueAt, memory, value * 8, valueLength);
-    index.add(address);
     this.#count(units, 1);
-    return true;
+    return address;
   }
 
   #count(units: number, sign: 1 | -1): void {

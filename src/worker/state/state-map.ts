@@ -156,6 +156,21 @@ export interface StateMap {
     valueAt: number,
     valueLength: number,
   ): void;
+
+  /**
+   * `load` in two steps, so that many entries' index slots are looked at together: `place` writes the entry and returns its address,
+   * `addPlaced` makes `count` such addresses known. Nothing else may be done with the map in between.
+   */
+  place(
+    hash: number,
+    from: Memory,
+    keyAt: number,
+    keyLength: number,
+    valueFrom: Memory,
+    valueAt: number,
+    valueLength: number,
+  ): number;
+  addPlaced(addresses: Uint32Array, count: number): void;
 }
 
 /**

@@ -71,7 +71,11 @@ describe('a superseded owner', () => {
     expect(owner.said().trim()).toBe('ERR_CHECKPOINT_FENCED');
     expect(listCheckpoints(base).map((found) => found.checkpointId)).toEqual([checkpointId]);
     for (const table of tables) expect(existsSync(join(jobDir, 'shared', table)), table).toBe(true);
-    // Exactly what the successor's checkpoint says: the epochs after it were prepared, and are another's to commit.
-    expect(readLines(join(directory, 'out'))).toHaveLength(manifest.counters['records']);
+    // At most what the successor's checkpoint says: the epochs after it were prepared, and are another's to commit; so is its own,
+    // when the process was stopped between publishing and committing it.
+    const lines = readLines(join(directory, 'out'));
+    expect(new Set(lines).size).toBe(lines.length);
+    expect(lines.length).toBeLessThanOrEqual(manifest.counters['records']);
+    expect(lines.length).toBeGreaterThan(0);
   });
 });

@@ -22,11 +22,29 @@ export const checkpointCost = {
       without.push(await measureAlone('steadyRate', { ...options, intervalMs: null }));
       withThem.push(await measureAlone('steadyRate', { ...options, intervalMs }));
     }
-    const rateWithout = median(without.map(({ perSecond }) => perSecond));
-    const rateWith = median(withThem.map(({ perSecond }) => perSecond));
-    yield row('without checkpoints, median', rateWithout, 'records/s', null, `of ${hot.pairs}`);
-    yield row('with checkpoints, median', rateWith, 'records/s', null, `of ${hot.pairs}`);
-    yield row('throughput kept', (rateWith / rateWithout) * 100, '%', { atLeast: 95 });
+    yield row(
+      'without checkpoints, median',
+      median(without.map(({ perSecond }) => perSecond)),
+      'records/s',
+      null,
+      `of ${hot.pairs}`,
+    );
+    yield row(
+      'with checkpoints, median',
+      median(withThem.map(({ perSecond }) => perSecond)),
+      'records/s',
+      null,
+      `of ${hot.pairs}`,
+    );
+    // What the machine does besides is more alike within a pair than over all of them.
+    const kept = withThem.map(({ perSecond }, pair) => (perSecond / without[pair].perSecond) * 100);
+    yield row(
+      'throughput kept, median of the pairs',
+      median(kept),
+      '%',
+      { atLeast: 95 },
+      kept.map((share) => share.toFixed(0)).join(', '),
+    );
     // Of a checkpoint whose manifest was gone before it was read nothing is known; one of few changes says nothing.
     const checkpoints = withThem
       .flatMap((run) => run.checkpoints)

@@ -12,16 +12,23 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 export default function build(): void {
-  if (builtAt() > newestSource()) return;
+  if (builtAt() > newestSource() && isBundled()) return;
   const tsc = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'tsconfig.json')], {
     cwd: root,
     encoding: 'utf8',
   });
+  const bundle = spawnSync(process.execPath, [join(root, 'scripts/bundle.mjs')], { cwd: root, encoding: 'utf8' });
+  if (bundle.status !== 0) throw new Error(`the entries were not bundled:\n${bundle.stdout}${bundle.stderr}`);
   if (tsc.status !== 0) console.warn(`dist was built in spite of type errors:\n${tsc.stdout}${tsc.stderr}`);
 }
 
 function builtAt(): number {
   return statSync(join(root, 'dist/.tsbuildinfo'), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+function isBundled(): boolean {
+  const bundle = statSync(join(root, 'dist/worker/pool-entry.bundle.js'), { throwIfNoEntry: false });
+  return bundle !== undefined && bundle.mtimeMs > builtAt();
 }
 
 function newestSource(): number {

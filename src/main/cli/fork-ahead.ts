@@ -4,8 +4,11 @@ import { extname } from 'node:path';
 import { Supervisor } from '../supervisor.ts';
 import { canRedraw } from '../terminal.ts';
 
-/** Built and as source the entry has this file's extension. */
-const RUNTIME_ENTRY = new URL(`../runtime-process${extname(import.meta.url)}`, import.meta.url);
+/** Built it is one file, made by scripts/bundle.mjs. */
+const RUNTIME_ENTRY = new URL(
+  extname(import.meta.url) === '.ts' ? '../runtime-process.ts' : '../runtime-process.bundle.js',
+  import.meta.url,
+);
 
 /** With these, `run` forks no process of its own kind, or with other arguments. That they may be the job's costs little. */
 const NOT_AHEAD = new Set(['-h', '--help', '-d', '--detached', '--print-config', '--cpu-prof']);

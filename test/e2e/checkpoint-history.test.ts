@@ -42,7 +42,8 @@ it('history: a running job tells it, a killed one leaves it, a resumed one goes 
   const directory = makeDirectory({ 'job.mjs': JOB });
   const running = startCli(directory, ['run', '--json', ...OPTIONS, 'job.mjs', '8000']);
   const job = (): string => join(directory, 'chk', readdirSync(join(directory, 'chk')).find(isJobId) as string);
-  await until(() => running.process.exitCode !== null || readdirSync(directory).includes('chk'), 'the job starts');
+  const begun = (): boolean => readdirSync(directory).includes('chk') && readdirSync(join(directory, 'chk')).some(isJobId);
+  await until(() => running.process.exitCode !== null || begun(), 'the job starts');
   await until(() => readdirSync(job()).some((name) => /^chk-([5-9]|\d\d)/.test(name)), 'a fifth checkpoint');
   const [told] = await list(directory);
   expect(told).toMatchObject({ running: true, source: 'job' });

@@ -8,12 +8,13 @@
  *
  * Keys ascend with time. A record that is written again, after the same checkpoint was read back from its manifest, has the same key.
  *
- * LevelDB lets one process open a database. The writer is the runtime process of the job; a command asks it, or opens the database
- * itself when the job does not run.
+ * LevelDB lets one process open a database: the runtime process of the job, which writes it. A command asks that process, or reads a
+ * copy when the job does not run.
  */
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import type { ClassicLevel } from 'classic-level';
 import { realFs } from '../snapshot/fs-port.ts';
 import { type HistoryRecord, recordsOfManifests } from '../snapshot/history.ts';
@@ -24,7 +25,6 @@ type Database = ClassicLevel<string, HistoryRecord>;
 const VERSION = '1';
 /** Older records are dropped: about 10 MB at 8 subtasks. */
 const MAX_RECORDS = 10_000;
-const POLL_MS = 50;
 
 export class Catalog {
   readonly #db: Database;
@@ -63,24 +63,27 @@ export class Catalog {
   }
 
   /**
-   * Reads a catalog that no process has open, newest first; null when there is none, it is damaged, or a process has it open.
-   *
-   * @param waitMs  how long to wait for such a process: a command that looks at it is done in a moment
+   * Reads a catalog, newest first; null when there is none or it is damaged. LevelDB writes wherever it opens, so a copy is read: who only
+   * looks at a job, or restores from it, changes nothing of it and keeps nobody out. Of a catalog that is just being written the copy
+   * may be damaged.
    */
-  static async read(jobDir: string, waitMs = 0): Promise<HistoryRecord[] | null> {
+  static async read(jobDir: string): Promise<HistoryRecord[] | null> {
     const location = catalogDirectory(jobDir);
     if (!existsSync(location)) return null;
-    for (const deadline = performance.now() + waitMs; ; ) {
-      let db: Database | null = null;
+    const work = await mkdtemp(join(tmpdir(), 'tidemark-catalog-'));
+    const copy = join(work, 'catalog');
+    try {
+      await cp(location, copy, { recursive: true, filter: (source) => basename(source) !== 'LOCK' });
+      const db = await openDatabase(copy, false);
       try {
-        db = await openDatabase(location, false);
         return (await readAll(db)).toReversed();
-      } catch (error) {
-        if (!isLocked(error) || performance.now() >= deadline) return null;
       } finally {
-        await db?.close();
+        await db.close();
       }
-      await sleep(POLL_MS);
+    } catch {
+      return null;
+    } finally {
+      await rm(work, { recursive: true, force: true });
     }
   }
 

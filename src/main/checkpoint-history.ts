@@ -14,8 +14,6 @@ const MAX_WAITING = 1000;
 /** How long the catalog is done without once the disk was full. */
 const GIVE_WAY_MS = 10 * 60_000;
 const CLOSE_WAIT_MS = 5000;
-/** For a command that has the former job's catalog open just now. */
-const FORMER_WAIT_MS = 1000;
 
 export class CheckpointHistory {
   readonly #jobDirectory: string | null;
@@ -49,7 +47,7 @@ export class CheckpointHistory {
     const former = dirname(checkpointPath);
     if (former === this.#jobDirectory) return;
     this.#work = this.#work.then(async () => {
-      this.#waiting.unshift(...((await Catalog.read(former, FORMER_WAIT_MS)) ?? []).toReversed());
+      this.#waiting.unshift(...((await Catalog.read(former)) ?? []).toReversed());
       await this.#write();
     });
   }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Catalog } from '../../src/main/catalog.ts';
@@ -82,6 +82,14 @@ test('a job that leaves no checkpoint leaves no catalog and no directory', async
   expect(existsSync(directory)).toBe(false);
 });
 
+/** Names and bytes of the files of a job's catalog. */
+function contentOf(directory: string): readonly (readonly [string, string])[] {
+  const catalog = join(directory, 'catalog');
+  return readdirSync(catalog)
+    .sort()
+    .map((name) => [name, readFileSync(join(catalog, name), 'latin1')] as const);
+}
+
 describe('history of a running job', () => {
   test('while another process has the catalog open records wait, which is told once, and nothing is lost', async () => {
     const directory = jobDirectory();
@@ -106,12 +114,15 @@ describe('history of a running job', () => {
     await past.close();
     const own = join(makeDirectory(), 'f'.repeat(32));
     prepareJobDirectory(realFs, own);
+    const before = contentOf(former);
     const history = new CheckpointHistory(own, () => undefined);
     history.adopt(join(former, 'chk-2'));
     history.add({ ...recordOfManifest(at(3), '/chk-3'), at: '2026-01-02T03:07:00.000Z' });
     expect(shown(await history.list(10))).toEqual(['completed 3', 'failed 3', 'completed 2', 'completed 1']);
     await history.close();
     expect(shown(await Catalog.read(own))).toHaveLength(4);
+    // Nothing is written into what is restored from.
+    expect(contentOf(former)).toEqual(before);
   });
 
   test('on a full disk the files of the catalog make way for checkpoints, and memory has what they held', async () => {

@@ -30,7 +30,7 @@ export interface LoadedJob {
 }
 
 /** The package's entry, built or as source. By URL: it imports this folder, and a folder does not import its importers. */
-const PACKAGE_ENTRY = new URL(`../index${extname(import.meta.url)}`, import.meta.url).href;
+const PACKAGE_ENTRY = new URL(extname(import.meta.url) === '.ts' ? '../index.ts' : '../bundle/index.js', import.meta.url).href;
 
 const EXAMPLE = `A job file looks like this:
 

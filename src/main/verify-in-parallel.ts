@@ -20,7 +20,7 @@ export async function verifyInParallel(
       deep,
       run: (tasks) => {
         pool ??= new Piscina({
-          filename: new URL('./verify-thread.js', import.meta.url).href,
+          filename: new URL('../main/verify-thread.js', import.meta.url).href,
           // A thread takes longer to start than a small checkpoint to verify: only as many as there are tasks.
           minThreads: 0,
           maxThreads: threads,

@@ -11,8 +11,8 @@ import { assert } from '../format/assert.ts';
 import { decodeError, TidemarkError } from '../format/errors.ts';
 import type { Deployment, Outcome, Task } from '../worker/protocol.ts';
 
-/** Made of `worker/pool-entry.ts` by scripts/bundle.mjs. */
-const ENTRY = new URL('../worker/pool-entry.bundle.js', import.meta.url).href;
+/** Bundled from `worker/pool-entry.ts` by scripts/bundle.mjs. */
+const ENTRY = new URL('../bundle/pool-entry.js', import.meta.url).href;
 
 export interface WorkerPoolOptions {
   readonly threads: number;

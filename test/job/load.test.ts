@@ -64,7 +64,7 @@ beforeAll(() => {
   const dist = (path: string): string => JSON.stringify(new URL(`../../dist/${path}`, import.meta.url).href);
   const script = `
     import { loadJob } from ${dist('job/load.js')};
-    globalThis.packageOfTest = (await import(${dist('index.js')})).job;
+    globalThis.packageOfTest = (await import(${dist('bundle/index.js')})).job;
     const results = {};
     for (const file of ${JSON.stringify([...Object.keys(FILES), 'none.mjs', 'similar.js', 'directory'])}) {
       results[file] = await loadJob(file, { args: ['x', 'y'] }).then(

@@ -27,7 +27,7 @@ function builtAt(): number {
 }
 
 function isBundled(): boolean {
-  const bundle = statSync(join(root, 'dist/worker/pool-entry.bundle.js'), { throwIfNoEntry: false });
+  const bundle = statSync(join(root, 'dist/bundle/pool-entry.js'), { throwIfNoEntry: false });
   return bundle !== undefined && bundle.mtimeMs > builtAt();
 }
 

@@ -4,9 +4,9 @@ import { extname } from 'node:path';
 import { Supervisor } from '../supervisor.ts';
 import { canRedraw } from '../terminal.ts';
 
-/** Built it is one file, made by scripts/bundle.mjs. */
+/** The built one is a bundle, made by scripts/bundle.mjs. */
 const RUNTIME_ENTRY = new URL(
-  extname(import.meta.url) === '.ts' ? '../runtime-process.ts' : '../runtime-process.bundle.js',
+  extname(import.meta.url) === '.ts' ? '../runtime-process.ts' : '../../bundle/runtime-process.js',
   import.meta.url,
 );
 

@@ -208,8 +208,13 @@ export class Scheduler {
 
   /** What a worker does now, for messages about its end; undefined when it does nothing. */
   activity(worker: number): string | undefined {
-    const subtask = this.#workers[worker]?.turns[0]?.subtask;
+    const subtask = this.#inTurn(this.#workers[worker]);
     return subtask === undefined ? undefined : `in a turn of stage '${subtask.stage.name}', subtask ${subtask.indexInStage}`;
+  }
+
+  /** The subtask whose turn a worker is in. The first of its turns may have ended, and its result be on the way. */
+  #inTurn(worker: WorkerSlot | undefined): ScheduledSubtask | undefined {
+    return worker?.subtasks.find((subtask) => Atomics.load(this.i32, this.word(subtask, ControlWord.inTurn)) !== 0);
   }
 
   /** Is the subtask held up by full outputs? For the progress display. */
@@ -378,7 +383,7 @@ export class Scheduler {
   #checkTimeouts(): void {
     const now = performance.now();
     for (const worker of this.#workers) {
-      const subtask = worker.turns[0]?.subtask;
+      const subtask = this.#inTurn(worker) ?? worker.turns[0]?.subtask;
       if (subtask === undefined || now - worker.since < this.#taskTimeoutMs) continue;
       this.#events.failed(
         new TidemarkError(

@@ -23,6 +23,7 @@ import { createSource } from './connectors/source-runtime.ts';
 import { merge } from './merge-task.ts';
 import { openSubtask, sinkContext, type WorkerEnvironment } from './open-subtask.ts';
 import { persist } from './persist-task.ts';
+import { CONTROL_ROW_WORDS, ControlWord } from './protocol.ts';
 import type {
   CollectGarbageTask,
   Deployment,
@@ -46,6 +47,7 @@ const environment = openEnvironment();
 // Reported by the first task; until then it is nobody's unhandled rejection.
 environment.catch(() => {});
 
+const controlWords = new Int32Array(deployment.control);
 /** Subtasks whose home this worker is. */
 const subtasks = new Map<number, Subtask>();
 const sinks = new Map<number, Sink<unknown>>();
@@ -96,10 +98,14 @@ async function runAfter(before: Promise<unknown>, task: TurnTask): Promise<TurnR
 }
 
 async function runTurn(task: TurnTask): Promise<TurnResult | undefined> {
+  const inTurn = task.subtask * CONTROL_ROW_WORDS + ControlWord.inTurn;
+  Atomics.store(controlWords, inTurn, 1);
   try {
     return await (subtasks.get(task.subtask) as Subtask).turn(task.budgetMs, task.oversize, task.outcomes);
   } catch (error) {
     return { error: encodeError(error) };
+  } finally {
+    Atomics.store(controlWords, inTurn, 0);
   }
 }
 

@@ -8,6 +8,7 @@
  * |-----------:|------------------|------------|-------------------------------------------------------------------|
  * |          0 | epoch            | turn       | epoch the subtask is in; barrier n ends epoch n                   |
  * |          1 | flags            | turn       | SubtaskFlag bits as the last turn left them                       |
+ * |          2 | inTurn           | turn       | 1 while the subtask is in a turn: what a worker that died was doing |
  * |          3 | -                |            |                                                                   |
  * |         16 | triggered        | main       | newest checkpoint triggered; sources flip when it is >= epoch     |
  * |         17 | stopAfter        | main       | sources read nothing after the barrier of this checkpoint; 0 none |
@@ -30,8 +31,8 @@
  * |         27 | turns            | turn       | turns so far                                                      |
  * |         12 | triggeredAtMs    | main       | when the newest checkpoint was triggered, ms since 1970           |
  *
- * The lease of a subtask is a happens-before edge by itself: a turn's result reaches the main thread as a message, and
- * the next turn starts by another. Words that main reads while a turn runs are read with Atomics.
+ * All turns of a subtask are on one thread, one after another; a turn's result reaches the main thread as a message, which is a
+ * happens-before edge. Words that main reads while a turn runs are read with Atomics.
  */
 import type { EncodedError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
@@ -49,6 +50,7 @@ export const CONTROL_ROW_DOUBLES = CONTROL_ROW_BYTES / 8;
 export const ControlWord = {
   epoch: 0,
   flags: 1,
+  inTurn: 2,
   triggered: 16,
   stopAfter: 17,
   completed: 18,

@@ -23,6 +23,9 @@ import { SCENARIOS } from './kill-loop/scenarios.mjs';
 /** After so many lives a job is left to end, so that a slow machine cannot make it last for ever. */
 const MOST_LIVES = 60;
 
+/** Kills beyond those asked for until a life has begun from a checkpoint: few kills may all come before the first one. */
+const MOST_EXTRA_KILLS = 30;
+
 const { values: options } = parseArgs({
   options: {
     kills: { type: 'string', default: '30' },
@@ -45,7 +48,7 @@ async function main(wantedKills, seed) {
   let error = null;
   try {
     const prepared = new Map();
-    while (total.kills < wantedKills) {
+    while (wantsKill(total, wantedKills)) {
       const name = names[total.jobs % names.length];
       if (!prepared.has(name)) prepared.set(name, await prepare(name, directory, random));
       await killUntilItEnds(prepared.get(name), directory, random, total, wantedKills);
@@ -63,6 +66,14 @@ async function main(wantedKills, seed) {
   );
   if (options.json) console.log(JSON.stringify({ ...total, error }));
   return error === null ? 0 : 1;
+}
+
+/** @throws Error where so many kills went by without a life that began from a checkpoint */
+function wantsKill(total, wantedKills) {
+  if (total.kills < wantedKills) return true;
+  if (total.restores > 0) return false;
+  if (total.kills < wantedKills + MOST_EXTRA_KILLS) return true;
+  throw new Error(`no life began from a checkpoint after ${total.kills} kills`);
 }
 
 /**
@@ -84,7 +95,7 @@ async function killUntilItEnds(scenario, directory, random, total, wantedKills) 
   const work = join(directory, `${total.jobs}-${name}`);
   mkdirSync(work);
   for (let lives = 0; ; lives++) {
-    const moment = total.kills < wantedKills && lives < MOST_LIVES ? chooseMoment(random, scenario.paceMs) : null;
+    const moment = wantsKill(total, wantedKills) && lives < MOST_LIVES ? chooseMoment(random, scenario.paceMs) : null;
     const life = await live(scenario, work, moment, 1 + random.int(4));
     total.lives++;
     if (life.restored) total.restores++;

@@ -1,6 +1,6 @@
 /** How long a subtask stands still at a barrier, with little state and with much. */
-import { measureAlone } from '../isolated.mjs';
-import { percentile, row } from '../report.mjs';
+import { measureAlone } from '../../lib/isolated.mjs';
+import { percentile, row } from '../../lib/report.mjs';
 
 export const barrierStall = {
   name: 'barrier-stall',

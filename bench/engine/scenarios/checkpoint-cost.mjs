@@ -1,6 +1,6 @@
 /** What checkpoints cost a job that changes one key in a hundred between them: throughput and bytes. */
-import { measureAlone } from '../isolated.mjs';
-import { median, row } from '../report.mjs';
+import { measureAlone } from '../../lib/isolated.mjs';
+import { median, row } from '../../lib/report.mjs';
 
 /** Changed share of the keys per interval. */
 const CHANGED = 0.01;

@@ -1,6 +1,6 @@
 /** A map whose function takes a millisecond, against the function in a loop. */
-import { baselineAlone, measureAlone } from '../isolated.mjs';
-import { row } from '../report.mjs';
+import { baselineAlone, measureAlone } from '../../lib/isolated.mjs';
+import { row } from '../../lib/report.mjs';
 
 const MS_PER_RECORD = 1;
 

@@ -1,6 +1,6 @@
 /** Keyed count by numbers, by strings, and through a user function, each against a Map in one thread. */
-import { baselineAlone, measureAlone } from '../isolated.mjs';
-import { row } from '../report.mjs';
+import { baselineAlone, measureAlone } from '../../lib/isolated.mjs';
+import { row } from '../../lib/report.mjs';
 import { FILLED } from '../settings.mjs';
 
 export const countNumbers = {

@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { measureAlone } from '../isolated.mjs';
-import { median, row } from '../report.mjs';
+import { measureAlone } from '../../lib/isolated.mjs';
+import { median, row } from '../../lib/report.mjs';
 
 export const restore = {
   name: 'restore',

@@ -4,10 +4,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { median, row } from '../report.mjs';
+import { median, row } from '../../lib/report.mjs';
 
 const CLI = fileURLToPath(new URL('../../../dist/main/cli/main.js', import.meta.url));
-const JOB = fileURLToPath(new URL('../jobs/first-record.mjs', import.meta.url));
+const JOB = fileURLToPath(new URL('../../jobs/first-record.mjs', import.meta.url));
 
 export const startup = {
   name: 'startup',

@@ -2,8 +2,8 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { baselineAlone, measureAlone } from '../isolated.mjs';
-import { row } from '../report.mjs';
+import { baselineAlone, measureAlone } from '../../lib/isolated.mjs';
+import { row } from '../../lib/report.mjs';
 import { writeText } from '../text.mjs';
 
 export const wordCount = {

@@ -7,19 +7,24 @@ import { fileURLToPath } from 'node:url';
 
 const SELF = fileURLToPath(import.meta.url);
 const MEASURE = new URL('./measure.mjs', import.meta.url).href;
-const BASELINES = new URL('./baselines.mjs', import.meta.url).href;
+const BASELINES = new URL('../engine/baselines.mjs', import.meta.url).href;
 
 /** @param name  function of `measure.mjs` */
 export function measureAlone(name, options) {
   return callAlone(MEASURE, name, options);
 }
 
-/** @param name  function of `baselines.mjs` */
+/** @param name  function of `engine/baselines.mjs` */
 export function baselineAlone(name, options) {
   return callAlone(BASELINES, name, options);
 }
 
-function callAlone(moduleUrl, name, options) {
+/**
+ * @param moduleUrl  of the module (a string that starts with `file:`)
+ * @param name       of the function that it exports
+ * @param options    its argument; both this and its result are JSON
+ */
+export function callAlone(moduleUrl, name, options) {
   const child = fork(SELF, [moduleUrl, name, JSON.stringify(options)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   return new Promise((resolve, reject) => {
     let result;

@@ -1,5 +1,5 @@
 /**
- * Runs a job of `jobs/` in this process and measures it. Functions here are called through `isolated.mjs`, each in a process
+ * Runs a job of `bench/jobs/` in this process and measures it. Functions here are called through `isolated.mjs`, each in a process
  * of its own, so that no measurement inherits heap, compiled code or threads of another.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -16,7 +16,7 @@ const PATIENCE_MS = 120_000;
  * flight at both ends of the window is bounded by the channels' time, tens of milliseconds. The window is longer where no
  * checkpoint was completed in it.
  *
- * @param job             name of a file in `jobs/`, without extension
+ * @param job             name of a file in `bench/jobs/`, without extension
  * @param intervalMs      between checkpoints; null: none
  * @param minimumEntries  entries of keyed state before the warm-up begins
  * @returns records per second, CPU time of the process and completed checkpoints in the window, bytes of state after it
@@ -93,7 +93,7 @@ export async function restore({ job, args, threads, from }) {
 async function withJob({ job, args, threads, directory, intervalMs = null, from }, use) {
   const checkpoints = directory ?? mkdtempSync(join(tmpdir(), 'tidemark-bench-'));
   try {
-    const handle = await run(new URL(`./jobs/${job}.mjs`, import.meta.url), {
+    const handle = await run(new URL(`../jobs/${job}.mjs`, import.meta.url), {
       args: args.map(String),
       threads,
       parallelism: threads,

@@ -1,6 +1,6 @@
 /** Work that is all CPU, for each record the same. Arguments: iterations of the loop. */
 import { discard, gen, generate, job, t } from 'tidemark';
-import { burn } from '../burn.mjs';
+import { burn } from '../engine/burn.mjs';
 
 const Numbered = t.record({ index: t.int });
 const Burnt = t.record({ index: t.int, result: t.i32 });

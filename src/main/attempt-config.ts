@@ -66,6 +66,7 @@ export function checkpointingOptionsOf({ config, store, point }: AttemptFacts): 
   const { intervalMs, timeoutMs, minPauseMs, maxConcurrent, tolerableFailures, incremental, retained } = config.checkpointing;
   return {
     coordinator: { intervalMs, timeoutMs, minPauseMs, maxConcurrent, tolerableFailures },
+    fs: store.host.fs,
     incremental,
     jobDirectory: store.jobDirectory,
     retained,

@@ -25,6 +25,7 @@ import {
   type WorkerSettings,
 } from '../worker/protocol.ts';
 import type { RestorePlan } from './restore-plan.ts';
+import type { RunningAttempt } from './running-attempt.ts';
 import { type ScheduledSubtask, Scheduler, type SchedulerEvents } from './scheduler.ts';
 import { buildSplitQueue } from './splits.ts';
 import { checkRestored } from './state-totals.ts';
@@ -49,7 +50,7 @@ export interface AttemptOptions {
   readonly tablePath: (hash: string) => string;
 }
 
-export class Attempt {
+export class Attempt implements RunningAttempt {
   readonly options: AttemptOptions;
   readonly deployment: Deployment;
   readonly pool: WorkerPool;

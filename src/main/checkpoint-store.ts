@@ -6,11 +6,10 @@
  * <state.checkpoints.dir>/<former job-id>/   locked as well while `--resume` goes on from it: its owner must be gone
  * ```
  */
-import { existsSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { TidemarkError } from '../format/errors.ts';
 import type { Manifest } from '../format/manifest.ts';
-import { realFs } from '../snapshot/fs-port.ts';
+import { directoryExists, listDirectory } from '../snapshot/files.ts';
 import { type ClaimedCheckpoint, claimFormer, claimOne, deleteClaimed } from '../snapshot/claim.ts';
 import { collectGarbage } from '../snapshot/gc.ts';
 import { isJobId, jobDirectory, sharedDirectory, tablePath } from '../snapshot/paths.ts';
@@ -25,9 +24,9 @@ import {
 } from '../snapshot/restore.ts';
 import { isRetainedAtEnd, type JobOutcome, type RetentionPolicy } from '../snapshot/retain.ts';
 import type { Config, Retention } from './config.ts';
-import { type DirectoryLock, lockDirectory } from './dir-lock.ts';
+import type { DirectoryLock } from './dir-lock.ts';
 import type { StartOptions } from './handle.ts';
-import { findUnusable } from './writable-directory.ts';
+import type { Host } from './host.ts';
 
 /** What an attempt starts from. */
 export interface RestorePoint {
@@ -48,6 +47,7 @@ export class CheckpointStore {
   readonly jobId: string;
   /** `<base>/<job-id>`; null when no checkpoint directory is configured. */
   readonly jobDirectory: string | null;
+  readonly host: Host;
   readonly #base: string | null;
   readonly #jobName: string;
   readonly #options: StartOptions;
@@ -57,9 +57,10 @@ export class CheckpointStore {
   #claimed: ClaimedCheckpoint | null = null;
   #kept = false;
 
-  private constructor(jobId: string, jobName: string, options: StartOptions, config: Config) {
+  private constructor(jobId: string, jobName: string, options: StartOptions, config: Config, host: Host) {
     const { directory } = config.checkpointing;
     this.jobId = jobId;
+    this.host = host;
     this.#jobName = jobName;
     this.#options = options;
     this.#config = config;
@@ -72,8 +73,8 @@ export class CheckpointStore {
    *
    * @throws TidemarkError ERR_CHECKPOINT_DIR when it cannot be written, ERR_DIR_LOCKED when another process owns it
    */
-  static async open(jobId: string, jobName: string, options: StartOptions, config: Config): Promise<CheckpointStore> {
-    const store = new CheckpointStore(jobId, jobName, options, config);
+  static async open(jobId: string, jobName: string, options: StartOptions, config: Config, host: Host): Promise<CheckpointStore> {
+    const store = new CheckpointStore(jobId, jobName, options, config, host);
     if (store.#base === null || store.jobDirectory === null) {
       if (config.checkpointing.intervalMs !== null) {
         throw new TidemarkError(
@@ -89,8 +90,8 @@ export class CheckpointStore {
       }
       return store;
     }
-    requireUsable(store.#base);
-    store.#locks.set(store.jobDirectory, await makeAndLock(store.jobDirectory));
+    requireUsable(host, store.#base);
+    store.#locks.set(store.jobDirectory, await makeAndLock(host, store.jobDirectory));
     store.#sweep();
     return store;
   }
@@ -100,7 +101,7 @@ export class CheckpointStore {
     const own = this.#findOwn();
     if (this.jobDirectory === null || own.length === 0) return;
     try {
-      collectGarbage(realFs, this.jobDirectory, {
+      collectGarbage(this.host.fs, this.jobDirectory, {
         retain: own.map(({ checkpointId }) => checkpointId),
         inFlight: new Set(),
         sweep: true,
@@ -116,7 +117,9 @@ export class CheckpointStore {
 
   /** Highest checkpoint number in the job's own directory; 0 if there is none. */
   highestNumber(): number {
-    return this.jobDirectory === null || !existsSync(this.jobDirectory) ? 0 : latestCheckpointId(realFs, this.jobDirectory);
+    return this.jobDirectory === null || !directoryExists(this.host.fs, this.jobDirectory)
+      ? 0
+      : latestCheckpointId(this.host.fs, this.jobDirectory);
   }
 
   /** Complete checkpoints of the job's own directory, oldest first. */
@@ -138,7 +141,7 @@ export class CheckpointStore {
     if (own.checkpoint !== null) return toPoint(own.checkpoint);
     const { from } = this.#config.recovery;
     if (from !== null) {
-      const checkpoint = openCheckpoint(realFs, resolve(from));
+      const checkpoint = openCheckpoint(this.host.fs, resolve(from));
       if (this.#config.recovery.claimMode === 'claim') await this.#claim(checkpoint);
       return toPoint(checkpoint);
     }
@@ -153,14 +156,14 @@ export class CheckpointStore {
   /** Applies the retention policy and gives the directory free. Call once, after the last attempt. */
   async close(outcome: JobOutcome, keepLast: boolean): Promise<void> {
     try {
-      if (this.jobDirectory !== null && existsSync(this.jobDirectory)) {
+      if (this.jobDirectory !== null && directoryExists(this.host.fs, this.jobDirectory)) {
         const keep = keepLast || isRetainedAtEnd(POLICIES[this.#config.checkpointing.retention], outcome);
         const own = this.ownCheckpoints();
         this.#kept = keep && own.length > 0;
         // As long as the job has no checkpoint of its own, the claimed one is all that there is of it.
         if (!keep && own.length > 0) this.#deleteClaimed();
         const retain = keep ? own.slice(-this.#config.checkpointing.retained) : [];
-        collectGarbage(realFs, this.jobDirectory, { retain, inFlight: new Set(), sweep: true });
+        collectGarbage(this.host.fs, this.jobDirectory, { retain, inFlight: new Set(), sweep: true });
       }
     } finally {
       await this.#release(() => true);
@@ -179,7 +182,9 @@ export class CheckpointStore {
   }
 
   #findOwn(): FoundCheckpoint[] {
-    return this.jobDirectory === null || !existsSync(this.jobDirectory) ? [] : findCheckpointsOfJob(realFs, this.jobDirectory);
+    return this.jobDirectory === null || !directoryExists(this.host.fs, this.jobDirectory)
+      ? []
+      : findCheckpointsOfJob(this.host.fs, this.jobDirectory);
   }
 
   /**
@@ -188,10 +193,10 @@ export class CheckpointStore {
    */
   async #resume(notice: (text: string) => void): Promise<RestorePoint | null> {
     const base = this.#base as string;
-    const former = findCheckpointsByName(realFs, base, this.#jobName).filter(({ jobId }) => jobId !== this.jobId);
+    const former = findCheckpointsByName(this.host.fs, base, this.#jobName).filter(({ jobId }) => jobId !== this.jobId);
     for (const jobId of new Set(former.map((found) => found.jobId))) await this.#own(join(base, jobId));
-    const found = findCheckpointsByName(realFs, base, this.#jobName).filter(({ jobId }) => jobId !== this.jobId);
-    await removeEmpty(base, this.jobId);
+    const found = findCheckpointsByName(this.host.fs, base, this.#jobName).filter(({ jobId }) => jobId !== this.jobId);
+    await removeEmpty(this.host, base, this.jobId);
     const { checkpoint, passedOver } = decideResume(found, this.#options.fallback === true);
     for (const { directory, reason } of passedOver) notice(`Passed over ${directory}: ${reason}`);
     if (checkpoint === null) {
@@ -217,14 +222,14 @@ export class CheckpointStore {
     const claimed = this.#claimed;
     this.#claimed = null;
     if (claimed === null) return;
-    deleteClaimed(realFs, claimed);
+    deleteClaimed(this.host.fs, claimed);
     // The lock of a directory that is gone would be that of another one, once the file system gives its inode number to that.
-    void this.#release((directory) => !existsSync(directory));
+    void this.#release((directory) => !directoryExists(this.host.fs, directory));
   }
 
   /** Locks a directory besides the job's own; again in a later attempt of the job. */
   async #own(directory: string): Promise<void> {
-    if (!this.#locks.has(directory)) this.#locks.set(directory, await lockDirectory(directory));
+    if (!this.#locks.has(directory)) this.#locks.set(directory, await this.host.lockDirectory(directory));
   }
 
   async #release(which: (directory: string) => boolean): Promise<void> {
@@ -238,15 +243,15 @@ export class CheckpointStore {
  * Makes the directory of a job and locks it. Another job that starts may just have taken it for one that was left empty, and
  * have removed it: then it is made again.
  */
-async function makeAndLock(directory: string): Promise<DirectoryLock> {
+async function makeAndLock({ fs, lockDirectory }: Host, directory: string): Promise<DirectoryLock> {
   for (;;) {
-    prepareJobDirectory(realFs, directory);
+    prepareJobDirectory(fs, directory);
     const lock = await lockDirectory(directory).catch((error: unknown) => {
-      if (existsSync(directory)) throw error;
+      if (directoryExists(fs, directory)) throw error;
       return null;
     });
     if (lock === null) continue;
-    if (existsSync(sharedDirectory(directory))) return lock;
+    if (directoryExists(fs, sharedDirectory(directory))) return lock;
     await lock.release();
   }
 }
@@ -260,13 +265,13 @@ function toPoint(checkpoint: Checkpoint): RestorePoint {
 }
 
 /** A job that was killed before its first checkpoint leaves a directory without any. Those that nobody owns go. */
-async function removeEmpty(base: string, ownJobId: string): Promise<void> {
-  for (const jobId of readdirSync(base)) {
+async function removeEmpty({ fs, lockDirectory }: Host, base: string, ownJobId: string): Promise<void> {
+  for (const jobId of listDirectory(fs, base)) {
     const directory = join(base, jobId);
-    if (!isJobId(jobId) || jobId === ownJobId || findCheckpointsOfJob(realFs, directory).length > 0) continue;
+    if (!isJobId(jobId) || jobId === ownJobId || findCheckpointsOfJob(fs, directory).length > 0) continue;
     try {
       const lock = await lockDirectory(directory, { waitMs: 0 });
-      collectGarbage(realFs, directory, { retain: [], inFlight: new Set(), sweep: true });
+      collectGarbage(fs, directory, { retain: [], inFlight: new Set(), sweep: true });
       await lock.release();
     } catch {
       // It has an owner, or is gone: neither is our business.
@@ -275,7 +280,7 @@ async function removeEmpty(base: string, ownJobId: string): Promise<void> {
 }
 
 /** Names the problem before the job starts, rather than at its first checkpoint. */
-function requireUsable(path: string): void {
+function requireUsable({ findUnusable }: Host, path: string): void {
   const unusable = findUnusable(path);
   if (unusable === null) return;
   throw new TidemarkError(

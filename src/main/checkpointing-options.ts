@@ -2,9 +2,11 @@
 import type { JsonValue } from '../format/json.ts';
 import type { CoordinatorOptions } from './coordinator.ts';
 import type { Manifest } from '../format/manifest.ts';
+import type { FsPort } from '../snapshot/fs-port.ts';
 import type { CheckpointSummary } from './handle.ts';
 
 export interface CheckpointingOptions {
+  readonly fs: FsPort;
   readonly coordinator: Omit<CoordinatorOptions, 'subtasks'>;
   readonly incremental: boolean;
   /** `<base>/<job-id>`; null: no checkpoint directory, and barriers serve the sinks only. */

@@ -33,7 +33,7 @@ import {
   type PublishTask,
   type SyncSnapshot,
 } from '../worker/protocol.ts';
-import type { Attempt } from './attempt.ts';
+import type { RunningAttempt } from './running-attempt.ts';
 import type { CheckpointingEvents, CheckpointingOptions } from './checkpointing-options.ts';
 import {
   type CoordinatorEffect,
@@ -67,7 +67,7 @@ interface Waiting {
 }
 
 export class Checkpointing {
-  readonly #attempt: Attempt;
+  readonly #attempt: RunningAttempt;
   readonly #graph: JobGraph;
   readonly #options: CheckpointingOptions;
   readonly #coordinatorOptions: CoordinatorOptions;
@@ -88,7 +88,7 @@ export class Checkpointing {
   readonly #savepoints: Savepoints;
   #lastFailure: unknown;
 
-  constructor(attempt: Attempt, graph: JobGraph, options: CheckpointingOptions, events: CheckpointingEvents) {
+  constructor(attempt: RunningAttempt, graph: JobGraph, options: CheckpointingOptions, events: CheckpointingEvents) {
     this.#attempt = attempt;
     this.#graph = graph;
     this.#options = options;
@@ -97,7 +97,7 @@ export class Checkpointing {
     this.#state = initialCoordinator(this.#coordinatorOptions, attempt.options.firstEpoch, performance.now());
     this.#durable = new DurableState(attempt.options, attempt.restored, options.jobDirectory);
     this.#sinks = new SinkCommits(attempt, graph, (node, values) => events.collected(node, values));
-    this.#savepoints = new Savepoints(attempt, options.jobDirectory !== null, (hash) => this.#durable.fileOf(hash));
+    this.#savepoints = new Savepoints(attempt, options.fs, options.jobDirectory !== null, (hash) => this.#durable.fileOf(hash));
     this.#parent = options.parent;
     const { jobDirectory } = options;
     if (jobDirectory === null) return;

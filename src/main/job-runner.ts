@@ -13,10 +13,9 @@ import { randomBytes } from 'node:crypto';
 import { type ErrorFacts, TidemarkError } from '../format/errors.ts';
 import type { JobGraph } from '../job/graph.ts';
 import { type HistoryRecord, recordOfManifest } from '../snapshot/history.ts';
-import { Attempt } from './attempt.ts';
 import { type AttemptFacts, attemptOptionsOf, checkpointingOptionsOf } from './attempt-config.ts';
 import type { CheckpointStore } from './checkpoint-store.ts';
-import { CheckpointHistory } from './checkpoint-history.ts';
+import type { CheckpointHistory } from './checkpoint-history.ts';
 import { Checkpointing } from './checkpointing.ts';
 import { CollectedRecords } from './collected-records.ts';
 import type { Config } from './config.ts';
@@ -33,6 +32,7 @@ import type {
   StopOptions,
 } from './handle.ts';
 import { ProgressMeter } from './progress-meter.ts';
+import type { RunningAttempt } from './running-attempt.ts';
 import { requestSavepoint, type SavepointRequest } from './savepoint-request.ts';
 import { NO_FAILURES, nextAttempt, type RestartHistory } from './restart-strategy.ts';
 
@@ -72,7 +72,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
   readonly #startedMs = performance.now();
   readonly #meter: ProgressMeter;
   #state: JobState = 'starting';
-  #attempt: Attempt | null = null;
+  #attempt: RunningAttempt | null = null;
   #checkpointing: Checkpointing | null = null;
   #attempts = 0;
   #restarts = 0;
@@ -107,7 +107,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
     this.#config = config;
     this.#store = store;
     this.#nextEpoch = store.highestNumber() + 1;
-    this.#past = new CheckpointHistory(store.jobDirectory, (text) => this.emit('notice', text));
+    this.#past = store.host.openHistory(store.jobDirectory, (text) => this.emit('notice', text));
     this.#meter = new ProgressMeter(graph);
     this.done = this.#run();
     // Whoever is interested awaits it; a job that nobody awaits must not end the process by an unhandled rejection.
@@ -227,7 +227,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
   }
 
   #savepointRequest(directory: string | undefined, format: SavepointOptions['format']): SavepointRequest {
-    return requestSavepoint(directory ?? this.#config.checkpointing.savepointDirectory, format);
+    return requestSavepoint(directory ?? this.#config.checkpointing.savepointDirectory, format, this.#store.host);
   }
 
   async cancel(): Promise<void> {
@@ -333,7 +333,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
     this.#end = end;
     if (this.#cancelled) return { kind: 'cancelled' };
     const fail = (error: Error): void => end({ kind: 'failed', error });
-    let attempt: Attempt | null = null;
+    let attempt: RunningAttempt | null = null;
     let checkpointing: Checkpointing | null = null;
     try {
       const point = await this.#store.restorePoint((text) => this.emit('notice', text));
@@ -391,10 +391,10 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
     }
   }
 
-  #createAttempt(facts: AttemptFacts, fail: (error: Error) => void, checkpointing: () => Checkpointing | null): Attempt {
+  #createAttempt(facts: AttemptFacts, fail: (error: Error) => void, checkpointing: () => Checkpointing | null): RunningAttempt {
     const options = attemptOptionsOf(facts);
     this.#nextEpoch = options.firstEpoch;
-    return new Attempt(options, {
+    return this.#store.host.createAttempt(options, {
       snapshot: (subtask, snapshot) => {
         this.#nextEpoch = Math.max(this.#nextEpoch, snapshot.checkpointId + 1);
         checkpointing()?.synced(subtask, snapshot);
@@ -405,7 +405,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
     });
   }
 
-  #createCheckpointing(attempt: Attempt, facts: AttemptFacts, fail: (error: Error) => void): Checkpointing {
+  #createCheckpointing(attempt: RunningAttempt, facts: AttemptFacts, fail: (error: Error) => void): Checkpointing {
     return new Checkpointing(attempt, this.#graph, checkpointingOptionsOf(facts), {
       completed: (summary, manifest) => {
         this.#completed++;

@@ -5,7 +5,7 @@ import { keyGroupRange } from '../format/key-groups.ts';
 import type { KeyedStateInfo, Manifest, OperatorInfo, StageInfo, SubtaskInfo, TableRef } from '../format/manifest.ts';
 import { TIDEMARK_VERSION } from '../format/version.ts';
 import type { PersistResult, StagePlan, SyncSnapshot } from '../worker/protocol.ts';
-import type { Attempt } from './attempt.ts';
+import type { RunningAttempt } from './running-attempt.ts';
 import type { CheckpointingOptions } from './checkpointing-options.ts';
 import type { Trigger } from './coordinator.ts';
 import type { CheckpointSummary } from './handle.ts';
@@ -42,7 +42,7 @@ export interface Committable {
 /** What a manifest is made of. */
 export interface ManifestFacts {
   readonly checkpointId: number;
-  readonly attempt: Pick<Attempt, 'options' | 'scheduler'>;
+  readonly attempt: Pick<RunningAttempt, 'options' | 'scheduler'>;
   /** All parts are there and durable. */
   readonly pending: PendingParts;
   readonly options: CheckpointingOptions;

@@ -1,7 +1,7 @@
 /** Deletes completed checkpoints beyond those that are retained, in the background, one collection after another. */
 import { encodeError } from '../format/errors.ts';
 import { checkpointsToRetain } from '../snapshot/retain.ts';
-import type { Attempt } from './attempt.ts';
+import type { RunningAttempt } from './running-attempt.ts';
 
 export interface OldCheckpointsOptions {
   readonly jobDirectory: string;
@@ -17,14 +17,14 @@ export interface OldCheckpointsOptions {
 }
 
 export class OldCheckpoints {
-  readonly #attempt: Attempt;
+  readonly #attempt: RunningAttempt;
   readonly #options: OldCheckpointsOptions;
   #complete: readonly number[];
   #waiting = 0;
   #last: Promise<void> = Promise.resolve();
   #stopped = false;
 
-  constructor(attempt: Attempt, options: OldCheckpointsOptions) {
+  constructor(attempt: RunningAttempt, options: OldCheckpointsOptions) {
     this.#attempt = attempt;
     this.#options = options;
     this.#complete = options.before;

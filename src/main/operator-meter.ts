@@ -1,7 +1,7 @@
 /** Reads the counters of operators from shared memory and turns them into rates. */
 import type { JobGraph } from '../job/graph.ts';
 import { OPERATOR_DOUBLES, operatorRowDoubles, type StagePlan } from '../worker/protocol.ts';
-import type { Attempt } from './attempt.ts';
+import type { RunningAttempt } from './running-attempt.ts';
 import type { OperatorProgress } from './handle.ts';
 
 interface Counted {
@@ -24,7 +24,7 @@ export class OperatorMeter {
   }
 
   /** @param elapsedMs  since the sample before, or since the attempt began */
-  sample({ deployment }: Attempt, stage: StagePlan, elapsedMs: number): readonly OperatorProgress[] {
+  sample({ deployment }: RunningAttempt, stage: StagePlan, elapsedMs: number): readonly OperatorProgress[] {
     const counters = new Float64Array(deployment.operatorCounters);
     const rowDoubles = operatorRowDoubles(deployment.plan);
     return stage.nodes.map((id, position) => {

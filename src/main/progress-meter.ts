@@ -1,7 +1,7 @@
 /** Reads counters of the running attempt from shared memory and turns them into rates and shares. */
 import type { JobGraph } from '../job/graph.ts';
 import { ControlDouble, type StagePlan, SubtaskFlag } from '../worker/protocol.ts';
-import type { Attempt } from './attempt.ts';
+import type { RunningAttempt } from './running-attempt.ts';
 import type { StageProgress } from './handle.ts';
 import { OperatorMeter } from './operator-meter.ts';
 import type { ScheduledSubtask } from './scheduler.ts';
@@ -26,7 +26,7 @@ interface Counters {
 export class ProgressMeter {
   readonly #graph: JobGraph;
   readonly #operators: OperatorMeter;
-  #attempt: Attempt | null = null;
+  #attempt: RunningAttempt | null = null;
   #startedMs = 0;
   readonly #before = new Map<number, Counters>();
   /** What the checkpoint that the attempt starts from had counted. */
@@ -40,7 +40,7 @@ export class ProgressMeter {
     this.#operators = new OperatorMeter(graph);
   }
 
-  sample(attempt: Attempt | null): ProgressSample {
+  sample(attempt: RunningAttempt | null): ProgressSample {
     if (attempt === null)
       return { stages: [], records: this.records, malformed: this.malformed, inputProgress: null, elapsedMs: 0 };
     if (attempt !== this.#attempt) this.#begin(attempt);
@@ -63,14 +63,14 @@ export class ProgressMeter {
     this.#attempt = null;
   }
 
-  #begin(attempt: Attempt): void {
+  #begin(attempt: RunningAttempt): void {
     this.#attempt = attempt;
     this.#startedMs = performance.now();
     this.#before.clear();
     this.#operators.restart();
   }
 
-  #count(attempt: Attempt): void {
+  #count(attempt: RunningAttempt): void {
     const { scheduler } = attempt;
     let records = 0;
     let malformed = 0;
@@ -82,7 +82,7 @@ export class ProgressMeter {
     this.malformed = this.#malformedBefore + malformed;
   }
 
-  #inputProgress(attempt: Attempt): number | null {
+  #inputProgress(attempt: RunningAttempt): number | null {
     const { scheduler } = attempt;
     const bounded = this.#graph.nodes.every(
       (node) => node.kind !== 'source' || node.source.kind !== 'generate' || node.source.count !== Infinity,
@@ -93,7 +93,7 @@ export class ProgressMeter {
     return Math.min(1, done / attempt.splitCount);
   }
 
-  #stage(attempt: Attempt, stage: StagePlan, nowMs: number): StageProgress {
+  #stage(attempt: RunningAttempt, stage: StagePlan, nowMs: number): StageProgress {
     const subtasks = attempt.scheduler.subtasks.slice(stage.firstSubtask, stage.firstSubtask + stage.parallelism);
     const sum = (double: number): number =>
       subtasks.reduce((total, subtask) => total + attempt.scheduler.double(subtask, double), 0);
@@ -127,7 +127,7 @@ export class ProgressMeter {
   }
 }
 
-function isHeldUp(attempt: Attempt, subtask: ScheduledSubtask): boolean {
+function isHeldUp(attempt: RunningAttempt, subtask: ScheduledSubtask): boolean {
   return (attempt.scheduler.flags(subtask) & SubtaskFlag.finished) === 0 && attempt.scheduler.backpressured(subtask);
 }
 

@@ -4,6 +4,7 @@ import type { JobGraph } from '../job/graph.ts';
 import { loadJob } from '../job/load.ts';
 import { CheckpointStore } from './checkpoint-store.ts';
 import type { JobHandle, RunOptions, StartOptions } from './handle.ts';
+import { thisMachine } from './host.ts';
 import { JobRunner, newJobId } from './job-runner.ts';
 import { resolveRunConfig } from './run-config.ts';
 
@@ -32,6 +33,6 @@ export async function startJob(graph: JobGraph, moduleUrl: string, options: Star
     });
   }
   const config = await resolveRunConfig(graph, options);
-  const store = await CheckpointStore.open(jobId, graph.name, options, config);
+  const store = await CheckpointStore.open(jobId, graph.name, options, config, thisMachine);
   return new JobRunner(graph, moduleUrl, options, config, store);
 }

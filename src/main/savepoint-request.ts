@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { TidemarkError } from '../format/errors.ts';
 import type { SavepointFormat } from '../snapshot/savepoint.ts';
-import { findUnusable } from './writable-directory.ts';
+import type { Host } from './host.ts';
 
 export interface SavepointRequest {
   /** Directory of savepoints: absolute, exists, may be written. */
@@ -14,7 +14,11 @@ export interface SavepointRequest {
  * @param directory  where it is to go; null: there is no default either
  * @throws TidemarkError ERR_SAVEPOINT_FAILED, ERR_INVALID_ARG
  */
-export function requestSavepoint(directory: string | null, format: SavepointFormat = 'canonical'): SavepointRequest {
+export function requestSavepoint(
+  directory: string | null,
+  format: SavepointFormat = 'canonical',
+  { findUnusable }: Pick<Host, 'findUnusable'>,
+): SavepointRequest {
   if (format !== 'canonical' && format !== 'native') {
     throw new TidemarkError(
       'ERR_INVALID_ARG',

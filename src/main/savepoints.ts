@@ -5,29 +5,31 @@ import { join } from 'node:path';
 import { TidemarkError } from '../format/errors.ts';
 import { type Manifest, tablesOf } from '../format/manifest.ts';
 import { quietly, removeDirectoryOfFiles } from '../snapshot/files.ts';
-import { realFs } from '../snapshot/fs-port.ts';
+import type { FsPort } from '../snapshot/fs-port.ts';
 import { publicationPrefix, savepointName, tablePath } from '../snapshot/paths.ts';
 import { discardSavepoint, type SavepointFormat } from '../snapshot/savepoint.ts';
 import type { SavepointResult } from '../worker/protocol.ts';
-import type { Attempt } from './attempt.ts';
+import type { RunningAttempt } from './running-attempt.ts';
 import type { SavepointRequest } from './savepoint-request.ts';
 import { withSettledSplits } from './splits.ts';
 
 export class Savepoints {
-  readonly #attempt: Attempt;
+  readonly #attempt: RunningAttempt;
+  readonly #fs: FsPort;
   readonly #hasCheckpointDirectory: boolean;
   readonly #fileOf: (hash: string) => string;
   readonly #unfinished = new Set<UnfinishedSavepoint>();
 
   /** @param fileOf  where a table of the job lies */
-  constructor(attempt: Attempt, hasCheckpointDirectory: boolean, fileOf: (hash: string) => string) {
+  constructor(attempt: RunningAttempt, fs: FsPort, hasCheckpointDirectory: boolean, fileOf: (hash: string) => string) {
     this.#attempt = attempt;
+    this.#fs = fs;
     this.#hasCheckpointDirectory = hasCheckpointDirectory;
     this.#fileOf = fileOf;
   }
 
   begin(request: SavepointRequest): UnfinishedSavepoint {
-    const savepoint = new UnfinishedSavepoint(request, this.#attempt.options.jobId, this.#hasCheckpointDirectory);
+    const savepoint = new UnfinishedSavepoint(this.#fs, request, this.#attempt.options.jobId, this.#hasCheckpointDirectory);
     this.#unfinished.add(savepoint);
     return savepoint;
   }
@@ -72,13 +74,15 @@ export class Savepoints {
 
 /** A savepoint that is being taken. Its name is chosen before, so that what a failure leaves can be found and removed. */
 export class UnfinishedSavepoint {
+  readonly #fs: FsPort;
   readonly target: string;
   readonly format: SavepointFormat;
   readonly name: string;
   /** For the tables of a job that has no checkpoint directory; null where it has. Made by `prepare`. */
   readonly workDirectory: string | null;
 
-  constructor(request: SavepointRequest, jobId: string, hasCheckpointDirectory: boolean) {
+  constructor(fs: FsPort, request: SavepointRequest, jobId: string, hasCheckpointDirectory: boolean) {
+    this.#fs = fs;
     this.target = request.target;
     this.format = request.format;
     this.name = savepointName(jobId);
@@ -87,18 +91,18 @@ export class UnfinishedSavepoint {
 
   /** @throws the error of mkdir */
   prepare(): void {
-    if (this.workDirectory !== null) realFs.makeDirectory(this.workDirectory);
+    if (this.workDirectory !== null) this.#fs.makeDirectory(this.workDirectory);
   }
 
   /** Removes whatever there is of it. */
   discard(): void {
-    discardSavepoint(realFs, this.target, this.name);
+    discardSavepoint(this.#fs, this.target, this.name);
   }
 
   /** Removes the tables that were copied or linked into the savepoint, which stays. */
   discardWork(): void {
     const { workDirectory } = this;
-    if (workDirectory !== null) quietly(() => removeDirectoryOfFiles(realFs, workDirectory));
+    if (workDirectory !== null) quietly(() => removeDirectoryOfFiles(this.#fs, workDirectory));
   }
 
   failure(cause: unknown): TidemarkError {

@@ -4,18 +4,18 @@
  */
 import type { JsonValue } from '../format/json.ts';
 import { type JobGraph, sinkOf } from '../job/graph.ts';
-import type { Attempt } from './attempt.ts';
+import type { RunningAttempt } from './running-attempt.ts';
 import type { Committable, Part } from './manifest-assembly.ts';
 
 export class SinkCommits {
-  readonly #attempt: Attempt;
+  readonly #attempt: RunningAttempt;
   readonly #graph: JobGraph;
   readonly #collected: (node: number, values: readonly JsonValue[]) => void;
   #uncommitted: Committable[] = [];
   #last: Promise<void> = Promise.resolve();
 
   /** @param collected  takes the records of `collect` sinks */
-  constructor(attempt: Attempt, graph: JobGraph, collected: (node: number, values: readonly JsonValue[]) => void) {
+  constructor(attempt: RunningAttempt, graph: JobGraph, collected: (node: number, values: readonly JsonValue[]) => void) {
     this.#attempt = attempt;
     this.#graph = graph;
     this.#collected = collected;

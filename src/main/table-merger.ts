@@ -3,17 +3,17 @@ import { encodeError } from '../format/errors.ts';
 import { decideCompaction } from '../snapshot/compaction.ts';
 import { sharedDirectory } from '../snapshot/paths.ts';
 import type { MergeResult } from '../worker/protocol.ts';
-import type { Attempt } from './attempt.ts';
+import type { RunningAttempt } from './running-attempt.ts';
 import type { DurableState } from './durable-state.ts';
 
 export class TableMerger {
-  readonly #attempt: Attempt;
+  readonly #attempt: RunningAttempt;
   readonly #state: DurableState;
   readonly #directory: string;
   readonly #notice: (text: string) => void;
   readonly #merging = new Set<number>();
 
-  constructor(attempt: Attempt, state: DurableState, jobDirectory: string, notice: (text: string) => void) {
+  constructor(attempt: RunningAttempt, state: DurableState, jobDirectory: string, notice: (text: string) => void) {
     this.#attempt = attempt;
     this.#state = state;
     this.#directory = sharedDirectory(jobDirectory);

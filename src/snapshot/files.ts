@@ -181,6 +181,16 @@ export function listDirectory(fs: FsPort, path: string): string[] {
   }
 }
 
+export function directoryExists(fs: FsPort, path: string): boolean {
+  try {
+    fs.close(fs.open(path, 'directory'));
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw fileError('open', path, error);
+  }
+}
+
 /** Removes a directory that holds files only. */
 export function removeDirectoryOfFiles(fs: FsPort, path: string): void {
   for (const name of listDirectory(fs, path)) attempt('remove', join(path, name), () => fs.unlink(join(path, name)));

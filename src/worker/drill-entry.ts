@@ -6,6 +6,7 @@ import { StateDigest } from '../format/digest.ts';
 import type { JsonValue } from '../format/json.ts';
 import { isComposite, type StateDescription } from '../format/state-content.ts';
 import { TableWriter } from '../format/sorted-table/writer.ts';
+import { realFs } from '../snapshot/fs-port.ts';
 import type { LocatedTable } from '../snapshot/table-file.ts';
 import { openRestored } from './restore-state.ts';
 import { openDeltaReader } from './state/delta-reader.ts';
@@ -34,6 +35,7 @@ const EPOCH = 1;
 export default function drill({ uid, state, tables, limitBytes }: DrillTask): DrillResult {
   const startedMs = performance.now();
   const { map } = openRestored(
+    realFs,
     { uid, ...state, schema: schemaOf(state), composite: isComposite(state.kind) },
     { epoch: EPOCH, operatorState: {}, tables, rewrite: false },
     { limitBytes, label: `${uid}/${state.name}` },

@@ -5,6 +5,7 @@ import type { Memory } from '../format/memory.ts';
 import { createRowCodec } from '../format/row-codec.ts';
 import { deadLetterOf, type GraphNode, type JobGraph, sinkOf } from '../job/graph.ts';
 import type { SinkContext, SinkSpec } from '../job/sink.ts';
+import { realFs } from '../snapshot/fs-port.ts';
 import { ChannelReader, ChannelWriter } from './channel.ts';
 import { createMalformedHandler, type MalformedHandler } from './connectors/malformed.ts';
 import { createSink } from './connectors/sink-runtime.ts';
@@ -97,7 +98,7 @@ export async function openSubtask(
     range: hashRangeOf(keyGroupRange(subtask, stage.maxParallelism, stage.parallelism), stage.maxParallelism),
     restored: (uid) => restore.operatorState[uid],
     openState: (info) => {
-      const opened = openRestored(info, restore, {
+      const opened = openRestored(realFs, info, restore, {
         limitBytes: deployment.settings.stateLimitBytes,
         label: `state '${info.name}' of operator '${info.uid}', subtask ${subtask}`,
       });

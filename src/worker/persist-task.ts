@@ -7,7 +7,7 @@ import { EntryBatch } from '../format/entry-batch.ts';
 import type { TableRef } from '../format/manifest.ts';
 import type { Compression } from '../format/sorted-table/compression.ts';
 import type { TableWriter } from '../format/sorted-table/writer.ts';
-import { realFs } from '../snapshot/fs-port.ts';
+import type { FsPort } from '../snapshot/fs-port.ts';
 import { writeTable } from '../snapshot/table-file.ts';
 import type { OpenState, PersistResult, PersistTask } from './protocol.ts';
 import { openDeltaReader } from './state/delta-reader.ts';
@@ -29,6 +29,7 @@ interface StateChange {
  * @throws TidemarkError ERR_NO_SPACE, ERR_IO, ERR_SINK_FAILED
  */
 export async function persist(
+  fs: FsPort,
   task: PersistTask,
   compression: Compression,
   persistSinks: (task: PersistTask) => Promise<void>,
@@ -39,7 +40,7 @@ export async function persist(
   let changedEntries = 0;
   try {
     if (task.directory !== null && task.states.length > 0) {
-      table = writeTable(realFs, task.directory, { compression, createdBy: task.checkpointId }, (writer) => {
+      table = writeTable(fs, task.directory, { compression, createdBy: task.checkpointId }, (writer) => {
         for (const state of task.states) {
           const change: StateChange = { uid: state.uid, name: state.name, digest: new StateDigest(), entries: 0 };
           changedEntries += writeState(writer, state, task, change);

@@ -6,37 +6,19 @@ import { setImmediate } from 'node:timers/promises';
 import { threadId, workerData } from 'node:worker_threads';
 import { encodeError, TidemarkError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
-import type { Manifest } from '../format/manifest.ts';
 import { Memory } from '../format/memory.ts';
-import type { Compression } from '../format/sorted-table/compression.ts';
 import { type GraphNode, sinkOf } from '../job/graph.ts';
 import { loadJob } from '../job/load.ts';
 import type { Sink, SinkSpec } from '../job/sink.ts';
-import { collectGarbage } from '../snapshot/gc.ts';
 import { realFs } from '../snapshot/fs-port.ts';
-import { linkTables } from '../snapshot/link-in.ts';
-import { sharedDirectory } from '../snapshot/paths.ts';
-import { publishCheckpoint } from '../snapshot/publish.ts';
-import { writeSavepoint } from '../snapshot/savepoint.ts';
 import { createSink } from './connectors/sink-runtime.ts';
 import { createSource } from './connectors/source-runtime.ts';
+import { collect, publish, savepoint } from './file-tasks.ts';
 import { merge } from './merge-task.ts';
 import { openSubtask, sinkContext, type WorkerEnvironment } from './open-subtask.ts';
 import { persist } from './persist-task.ts';
 import { CONTROL_ROW_WORDS, ControlWord } from './protocol.ts';
-import type {
-  CollectGarbageTask,
-  Deployment,
-  OpenResult,
-  Outcome,
-  PersistTask,
-  PublishResult,
-  PublishTask,
-  SavepointResult,
-  SavepointTask,
-  Task,
-  TurnResult,
-} from './protocol.ts';
+import type { Deployment, OpenResult, Outcome, PersistTask, Task, TurnResult } from './protocol.ts';
 import type { Subtask } from './subtask.ts';
 
 type TurnTask = Extract<Task, { readonly op: 'turn' }>;
@@ -126,15 +108,15 @@ async function perform(task: Exclude<Task, { op: 'ready' | 'turn' }>): Promise<u
       return { states: opened.subtask.openStates(), restored: opened.restored } satisfies OpenResult;
     }
     case 'persist':
-      return persist(task, compression, persistSinks);
+      return persist(realFs, task, compression, persistSinks);
     case 'merge':
-      return merge(task, compression);
+      return merge(realFs, task, compression);
     case 'publish':
-      return publish(task);
+      return publish(realFs, task);
     case 'savepoint':
-      return savepoint(task, compression);
+      return savepoint(realFs, task, compression);
     case 'gc':
-      return collect(task);
+      return collect(realFs, task);
     case 'commit':
       return commit(task.node, task.committables);
     case 'recover': {
@@ -177,33 +159,6 @@ async function commit(nodeId: number, committables: readonly JsonValue[]): Promi
     }
   }
   return null;
-}
-
-function publish(task: PublishTask): PublishResult {
-  const manifest = JSON.parse(task.manifest) as Manifest;
-  linkTables(realFs, task.linkIn, sharedDirectory(task.jobDirectory));
-  return { path: publishCheckpoint(realFs, task.jobDirectory, manifest) };
-}
-
-function savepoint(task: SavepointTask, compression: Compression): SavepointResult {
-  const paths = new Map(task.tables.map(({ table, path }) => [table.hash, path]));
-  const written = writeSavepoint(realFs, JSON.parse(task.manifest) as Manifest, {
-    target: task.target,
-    name: task.name,
-    format: task.format,
-    compression,
-    tablePath: (hash) => paths.get(hash) as string,
-  });
-  return { path: written.path, sizes: written.manifest.sizes };
-}
-
-function collect(task: CollectGarbageTask): { failures: number } {
-  const report = collectGarbage(realFs, task.jobDirectory, {
-    retain: task.retain,
-    inFlight: new Set(task.inFlight),
-    sweep: false,
-  });
-  return { failures: report.failures.length };
 }
 
 function sinkAt(node: GraphNode): Sink<unknown> {

@@ -4,7 +4,7 @@ import { EntryBatch } from '../format/entry-batch.ts';
 import type { Schema } from '../format/schema.ts';
 import type { EntryCursor } from '../format/sorted-table/cursor.ts';
 import { fitState } from '../format/state-fit.ts';
-import { realFs } from '../snapshot/fs-port.ts';
+import type { FsPort } from '../snapshot/fs-port.ts';
 import { ALL_HASHES } from '../snapshot/hash-range.ts';
 import { liveEntries } from '../snapshot/merge.ts';
 import { withTables } from '../snapshot/table-file.ts';
@@ -27,6 +27,7 @@ export interface RestoredState {
  * @throws TidemarkError ERR_STATE_INCOMPATIBLE, and what reading tables throws
  */
 export function openRestored(
+  fs: FsPort,
   state: KeyedStateInfo,
   restore: SubtaskRestore,
   options: Pick<StateMapOptions, 'limitBytes' | 'label'>,
@@ -39,7 +40,7 @@ export function openRestored(
     composite: state.composite,
     ...stateSchemas(state),
   };
-  return withTables(realFs, restore.tables, (tables) => {
+  return withTables(fs, restore.tables, (tables) => {
     const sections = tables.flatMap((table) => table.section(state.uid, state.name)?.entry ?? []);
     const expectedEntries = sections.reduce((sum, section) => sum + section.entries - section.tombstones, 0);
     const map = createStateMap({ ...options, epoch: restore.epoch, composite: state.composite, expectedEntries });

@@ -1,0 +1,37 @@
+/** The background tasks that are all about files: a checkpoint or savepoint is published, garbage is collected. */
+import type { Manifest } from '../format/manifest.ts';
+import type { Compression } from '../format/sorted-table/compression.ts';
+import { collectGarbage } from '../snapshot/gc.ts';
+import type { FsPort } from '../snapshot/fs-port.ts';
+import { linkTables } from '../snapshot/link-in.ts';
+import { sharedDirectory } from '../snapshot/paths.ts';
+import { publishCheckpoint } from '../snapshot/publish.ts';
+import { writeSavepoint } from '../snapshot/savepoint.ts';
+import type { CollectGarbageTask, PublishResult, PublishTask, SavepointResult, SavepointTask } from './protocol.ts';
+
+export function publish(fs: FsPort, task: PublishTask): PublishResult {
+  const manifest = JSON.parse(task.manifest) as Manifest;
+  linkTables(fs, task.linkIn, sharedDirectory(task.jobDirectory));
+  return { path: publishCheckpoint(fs, task.jobDirectory, manifest) };
+}
+
+export function savepoint(fs: FsPort, task: SavepointTask, compression: Compression): SavepointResult {
+  const paths = new Map(task.tables.map(({ table, path }) => [table.hash, path]));
+  const written = writeSavepoint(fs, JSON.parse(task.manifest) as Manifest, {
+    target: task.target,
+    name: task.name,
+    format: task.format,
+    compression,
+    tablePath: (hash) => paths.get(hash) as string,
+  });
+  return { path: written.path, sizes: written.manifest.sizes };
+}
+
+export function collect(fs: FsPort, task: CollectGarbageTask): { failures: number } {
+  const report = collectGarbage(fs, task.jobDirectory, {
+    retain: task.retain,
+    inFlight: new Set(task.inFlight),
+    sweep: false,
+  });
+  return { failures: report.failures.length };
+}

@@ -12,9 +12,9 @@
 import { barrierStall } from './engine/scenarios/barrier-stall.mjs';
 import { checkpointCost } from './engine/scenarios/checkpoint-cost.mjs';
 import { cpuHeavy } from './engine/scenarios/cpu-heavy.mjs';
-import { countInProcess, countNumbers, countStrings } from './engine/scenarios/keyed-count.mjs';
-import { restore } from './engine/scenarios/restore.mjs';
-import { startup } from './engine/scenarios/startup.mjs';
+import { countInProcess, countNumbers, countStrings } from './scenarios/keyed-count.mjs';
+import { restore } from './scenarios/restore.mjs';
+import { startup } from './scenarios/startup.mjs';
 import { wordCount } from './engine/scenarios/word-count.mjs';
 import { FULL, QUICK } from './engine/settings.mjs';
 import { benchProgram } from './lib/program.mjs';

@@ -9,6 +9,7 @@ export const FULL = {
   hot: { keys: 2 ** 22, pairs: 5 },
   restoreEntries: 10_000_000,
   restores: 3,
+  restoreThreads: [2],
   startups: 15,
 };
 
@@ -23,6 +24,7 @@ export const QUICK = {
   hot: { keys: 2 ** 16, pairs: 1 },
   restoreEntries: 200_000,
   restores: 1,
+  restoreThreads: [2],
   startups: 3,
 };
 

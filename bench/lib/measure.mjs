@@ -19,21 +19,32 @@ const PATIENCE_MS = 120_000;
  * @param job             name of a file in `bench/jobs/`, without extension
  * @param intervalMs      between checkpoints; null: none
  * @param minimumEntries  entries of keyed state before the warm-up begins
- * @returns records per second, CPU time of the process and completed checkpoints in the window, bytes of state after it
+ * @param sampleMs        between two samples of the records emitted so far; null: none are taken
+ * @returns records per second, CPU time of the process, completed checkpoints and samples in the window, bytes of state after it;
+ *          times are milliseconds from the beginning of the window
  * @throws when the job fails, or does not become ready or complete a checkpoint in `PATIENCE_MS`
  */
-export async function steadyRate({ job, args, threads, intervalMs, minimumEntries = 0, warmUpMs, windowMs }) {
+export async function steadyRate({ job, args, threads, intervalMs, minimumEntries = 0, warmUpMs, windowMs, sampleMs = null }) {
   return withJob({ job, args, threads, intervalMs }, async (handle) => {
     const checkpoints = [];
-    handle.on('checkpoint', (summary) => checkpoints.push({ ...summary, ...changedEntriesOf(summary.path) }));
+    handle.on('checkpoint', (summary) =>
+      checkpoints.push({ ...summary, ...changedEntriesOf(summary.path), completedMs: performance.now() }),
+    );
     const measured = async () => {
       await until(() => handle.progress().records > 0 && entriesOf(handle) >= minimumEntries);
       await sleep(warmUpMs);
       checkpoints.length = 0;
       const before = sample(handle);
+      const samples = [];
+      const take = () => {
+        const { atMs, records } = sample(handle);
+        samples.push({ atMs: atMs - before.atMs, records: records - before.records });
+      };
+      const sampling = sampleMs === null ? undefined : setInterval(take, sampleMs);
       await sleep(windowMs);
       // Without a single checkpoint it would not be the throughput of a durable job.
       if (intervalMs !== null) await until(() => checkpoints.length > 0);
+      clearInterval(sampling);
       const after = sample(handle);
       const elapsedMs = after.atMs - before.atMs;
       const records = after.records - before.records;
@@ -43,7 +54,8 @@ export async function steadyRate({ job, args, threads, intervalMs, minimumEntrie
         elapsedMs,
         cpuMs: after.cpuMs - before.cpuMs,
         stateBytes: stateBytesOf(handle),
-        checkpoints: checkpoints.slice(),
+        checkpoints: checkpoints.map(({ completedMs, ...checkpoint }) => ({ ...checkpoint, atMs: completedMs - before.atMs })),
+        samples,
       };
     };
     return orFailure(handle, measured());
@@ -67,7 +79,11 @@ export async function timeToEnd({ job, args, threads, intervalMs }) {
   });
 }
 
-/** Fills the state of a job, takes one checkpoint of it into `directory`, and stops. @returns {Promise<{ path: string }>} */
+/**
+ * Fills the state of a job, takes one checkpoint of it into `directory`, and stops.
+ *
+ * @returns {Promise<{ path: string, liveBytes: number, fileBytes: number }>} of the checkpoint; bytes in memory, and of its tables
+ */
 export async function fill({ job, args, threads, minimumEntries, directory }) {
   return withJob({ job, args, threads, directory }, async (handle) => {
     await orFailure(
@@ -75,7 +91,7 @@ export async function fill({ job, args, threads, minimumEntries, directory }) {
       until(() => entriesOf(handle) >= minimumEntries),
     );
     const summary = await handle.stop({ retain: true });
-    return { path: summary.path, liveBytes: summary.liveBytes };
+    return { path: summary.path, liveBytes: summary.liveBytes, fileBytes: summary.newBytes + summary.referencedBytes };
   });
 }
 

@@ -1,7 +1,7 @@
 /** Keyed count by numbers, by strings, and through a user function, each against a Map in one thread. */
-import { baselineAlone, measureAlone } from '../../lib/isolated.mjs';
-import { row } from '../../lib/report.mjs';
-import { FILLED } from '../settings.mjs';
+import { baselineAlone, measureAlone } from '../lib/isolated.mjs';
+import { row } from '../lib/report.mjs';
+import { FILLED } from '../engine/settings.mjs';
 
 export const countNumbers = {
   name: 'count-numbers',

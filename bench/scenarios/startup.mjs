@@ -4,10 +4,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { median, row } from '../../lib/report.mjs';
+import { point } from '../lib/program.mjs';
+import { median, row } from '../lib/report.mjs';
 
-const CLI = fileURLToPath(new URL('../../../dist/main/cli/main.js', import.meta.url));
-const JOB = fileURLToPath(new URL('../../jobs/first-record.mjs', import.meta.url));
+const CLI = fileURLToPath(new URL('../../dist/main/cli/main.js', import.meta.url));
+const JOB = fileURLToPath(new URL('../jobs/first-record.mjs', import.meta.url));
 
 export const startup = {
   name: 'startup',
@@ -26,6 +27,7 @@ export const startup = {
         { atMost: 300 },
         `of ${startups}; ${Math.round(Math.min(...times))} to ${Math.round(Math.max(...times))} ms`,
       );
+      yield point({ kind: 'startup.point', runsMs: times });
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }

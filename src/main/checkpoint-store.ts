@@ -92,11 +92,10 @@ export class CheckpointStore {
     }
     requireUsable(host, store.#base);
     store.#locks.set(store.jobDirectory, await makeAndLock(host, store.jobDirectory));
-    store.#sweep();
     return store;
   }
 
-  /** What an earlier process of the job was writing when it died is nobody's. */
+  /** What an earlier attempt of the job, or an earlier process, was writing when it ended is nobody's. */
   #sweep(): void {
     const own = this.#findOwn();
     if (this.jobDirectory === null || own.length === 0) return;
@@ -137,6 +136,7 @@ export class CheckpointStore {
    * @throws TidemarkError with exit code 3 when what the options name cannot be restored
    */
   async restorePoint(notice: (text: string) => void): Promise<RestorePoint | null> {
+    this.#sweep();
     const own = decideResume(this.#findOwn(), this.#options.fallback === true);
     if (own.checkpoint !== null) return toPoint(own.checkpoint);
     const { from } = this.#config.recovery;

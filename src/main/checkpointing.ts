@@ -110,6 +110,8 @@ export class Checkpointing {
       retained: options.retained,
       before: options.retainedBefore,
       inFlight: () => this.#inFlight(),
+      abandoned: () => this.#abandoned(),
+      cleared: (abandoned) => this.#durable.cleared(abandoned),
       waiting: (waiting) => this.#dispatch({ type: 'deletion', waiting, nowMs: performance.now() }),
       notice,
     });
@@ -172,6 +174,7 @@ export class Checkpointing {
     this.#persist(part, directory === null ? (pending.savepoint?.workDirectory ?? null) : sharedDirectory(directory)).then(
       (result) => {
         part.persisted = result;
+        if (!this.#pending.has(checkpointId)) this.#durable.abandon(result.table);
         this.#letDrop();
         this.#dispatch({ type: 'persisted', id: checkpointId, nowMs: performance.now() });
       },
@@ -306,7 +309,10 @@ export class Checkpointing {
   #abort(id: number, reason: string, expired: boolean, tokens: readonly number[]): void {
     const pending = this.#pending.get(id) as PendingParts;
     this.#pending.delete(id);
-    for (const part of pending.parts.values()) this.#sinks.keep(part);
+    for (const part of pending.parts.values()) {
+      this.#sinks.keep(part);
+      this.#durable.abandon(part.persisted?.table ?? null);
+    }
     const code = expired ? 'ERR_CHECKPOINT_TIMEOUT' : 'ERR_CHECKPOINT_ABORTED';
     const cause = expired ? undefined : this.#lastFailure;
     const aborted = new TidemarkError(code, `Checkpoint ${id} was aborted: ${reason}`, { cause, facts: { checkpointId: id } });
@@ -413,6 +419,11 @@ export class Checkpointing {
   #inFlight(): string[] {
     const parts = [...this.#pending.values()].flatMap((pending) => [...pending.parts.values()]);
     return [...this.#durable.hashes(), ...parts.flatMap((part) => (part.persisted?.table ? [part.persisted.table.hash] : []))];
+  }
+
+  /** A table that is being written may have the content, and so the name, of one that was abandoned. */
+  #abandoned(): readonly string[] {
+    return this.#pending.size > 0 || this.#merger?.busy === true ? [] : [...this.#durable.abandoned];
   }
 
   #manifest(id: number, pending: PendingParts): Manifest {

@@ -17,6 +17,8 @@ export class DurableState {
   readonly #totals = new Map<number, StateTotals>();
   /** Hashes of durable tables that no manifest names yet: merged ones, and those of savepoints' barriers. */
   readonly #unpublished = new Set<string>();
+  /** Hashes of durable tables that no manifest will name: of aborted checkpoints, and those whose place was taken before. */
+  readonly #abandoned = new Set<string>();
   readonly #jobDirectory: string | null;
   #lastCompleted: number;
   #linkIn: readonly RestoreTable[];
@@ -47,6 +49,20 @@ export class DurableState {
 
   get unpublished(): ReadonlySet<string> {
     return this.#unpublished;
+  }
+
+  get abandoned(): ReadonlySet<string> {
+    return this.#abandoned;
+  }
+
+  /** What a table was written for did not come to be. */
+  abandon(table: TableRef | null): void {
+    if (table !== null && !this.#isNamed(table.hash)) this.#abandoned.add(table.hash);
+  }
+
+  /** Abandoned tables were deleted. */
+  cleared(hashes: readonly string[]): void {
+    for (const hash of hashes) this.#abandoned.delete(hash);
   }
 
   /** Hashes of all tables that the next manifest may name. */
@@ -82,8 +98,10 @@ export class DurableState {
   take(id: number, pending: PendingParts, others: Iterable<PendingParts>): void {
     const totals = this.totalsWith(pending);
     for (const part of pending.parts.values()) {
+      const before = this.#tables[part.subtask.index];
       this.#tables[part.subtask.index] = [...this.tablesWith(part)];
-      if (part.persisted?.table) this.#unpublished.add(part.persisted.table.hash);
+      if (part.persisted?.table) this.#add(part.persisted.table);
+      this.#dropUnpublished(before);
     }
     this.#totals.set(id, totals);
     this.#lastCompleted = id;
@@ -113,12 +131,39 @@ export class DurableState {
   replace(subtask: number, run: readonly TableRef[], merged: TableRef | null): void {
     const tables = this.#tables[subtask];
     const start = tables.indexOf(run[0]);
-    if (start < 0) return;
-    if (merged !== null) this.#unpublished.add(merged.hash);
+    if (start < 0) {
+      this.abandon(merged);
+      return;
+    }
     this.#tables[subtask] = [
       ...tables.slice(0, start),
       ...(merged === null ? [] : [merged]),
       ...tables.slice(start + run.length),
     ];
+    if (merged !== null) this.#add(merged);
+    this.#dropUnpublished(run);
+  }
+
+  #add({ hash }: TableRef): void {
+    this.#unpublished.add(hash);
+    // Written again with the same content.
+    this.#abandoned.delete(hash);
+  }
+
+  /** Of tables whose place was taken, those that no manifest has named are of no use to anybody. */
+  #dropUnpublished(tables: readonly TableRef[]): void {
+    for (const table of tables)
+      if (this.#unpublished.has(table.hash) && !this.#isCurrent(table.hash)) {
+        this.#unpublished.delete(table.hash);
+        this.#abandoned.add(table.hash);
+      }
+  }
+
+  #isCurrent(hash: string): boolean {
+    return this.#tables.some((tables) => tables.some((table) => table.hash === hash));
+  }
+
+  #isNamed(hash: string): boolean {
+    return this.#unpublished.has(hash) || this.#isCurrent(hash);
   }
 }

@@ -1,6 +1,11 @@
-/** Deletes completed checkpoints beyond those that are retained, in the background, one collection after another. */
+/**
+ * Deletes completed checkpoints beyond those that are retained, and tables that were written for what did not come to be, in the
+ * background, one collection after another. Always after a checkpoint of our own was published: whoever does not own the
+ * directory any more was fenced by that, and deletes nothing.
+ */
 import { encodeError } from '../format/errors.ts';
 import { checkpointsToRetain } from '../snapshot/retain.ts';
+import type { CollectGarbageResult, CollectGarbageTask } from '../worker/protocol.ts';
 import type { RunningAttempt } from './running-attempt.ts';
 
 export interface OldCheckpointsOptions {
@@ -11,6 +16,10 @@ export interface OldCheckpointsOptions {
   readonly before: readonly number[];
   /** Hashes of tables that are written, or being written, and that no manifest names yet. */
   inFlight(): readonly string[];
+  /** Hashes of tables that no manifest will name. None as long as something is written that might be the same again. */
+  abandoned(): readonly string[];
+  /** They were deleted. */
+  cleared(abandoned: readonly string[]): void;
   /** How many checkpoints wait for their deletion now. */
   waiting(count: number): void;
   notice(text: string): void;
@@ -40,7 +49,7 @@ export class OldCheckpoints {
     const retain = checkpointsToRetain(complete, this.#options.retained);
     this.#complete = retain;
     const subsumed = complete.length - retain.length;
-    if (subsumed === 0) return;
+    if (subsumed === 0 && this.#options.abandoned().length === 0) return;
     this.#note(subsumed);
     this.#last = Promise.allSettled([this.#last, after])
       .then(() => this.#collect(retain))
@@ -57,8 +66,11 @@ export class OldCheckpoints {
   async #collect(retain: readonly number[]): Promise<void> {
     if (this.#stopped) return;
     const { jobDirectory } = this.#options;
+    const abandoned = this.#options.abandoned();
     try {
-      await this.#attempt.run({ op: 'gc', jobDirectory, retain, inFlight: [...this.#options.inFlight()] });
+      const task: CollectGarbageTask = { op: 'gc', jobDirectory, retain, inFlight: this.#options.inFlight(), abandoned };
+      const { failures } = await this.#attempt.run<CollectGarbageResult>(task);
+      if (failures === 0) this.#options.cleared(abandoned);
     } catch (error) {
       if (this.#stopped) return;
       this.#options.notice(`Old checkpoints could not be deleted and will be tried again: ${encodeError(error).message}`);

@@ -20,6 +20,11 @@ export class TableMerger {
     this.#notice = notice;
   }
 
+  /** Is a table being written? */
+  get busy(): boolean {
+    return this.#merging.size > 0;
+  }
+
   /** Begins what is due. Call it when the tables have changed. */
   look(): void {
     for (const { index } of this.#attempt.scheduler.subtasks) {

@@ -9,8 +9,9 @@
  * 4   when all of them are, the .old- directory is removed; until then it says what is still to be deleted
  * ```
  *
- * A table may also be an orphan: written for a checkpoint that was aborted. Orphans and temporary files are swept only
- * when the caller says that nothing is being written (`sweep`), since a table that was just finished looks like one. A
+ * A table may also be an orphan: written for a checkpoint that was aborted. The running job knows those of its own
+ * (`abandoned`). Others, and temporary files, are swept only when the caller says that nothing is being written
+ * (`sweep`), since a table that was just finished looks like one. A
  * table that is written again, with the same content, just while an old checkpoint that had it is deleted, can be lost;
  * publication notices (`publish.ts`, step 1) and fails.
  */
@@ -64,6 +65,8 @@ export interface CollectionRequest {
   readonly retire?: readonly number[];
   /** Hashes of tables that are written and that no manifest names yet. */
   readonly inFlight: ReadonlySet<string>;
+  /** Hashes of tables that were written for what did not come to be: they go, unless a manifest names them. */
+  readonly abandoned?: ReadonlySet<string>;
   /** Nothing is being written: orphans, temporary files and unfinished publications are garbage too. */
   readonly sweep: boolean;
 }
@@ -88,7 +91,7 @@ export function planCollection(facts: CollectionFacts, request: CollectionReques
     (checkpointId < newestRetained && !retain.has(checkpointId)) || named.has(checkpointId);
 
   const live = new Set(request.inFlight);
-  const candidates = new Set<string>();
+  const candidates = new Set<string>(request.abandoned);
   const retire: number[] = [];
   for (const { checkpointId, tables } of facts.checkpoints) {
     if (isRetired(checkpointId)) retire.push(checkpointId);

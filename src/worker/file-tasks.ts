@@ -7,7 +7,14 @@ import { linkTables } from '../snapshot/link-in.ts';
 import { sharedDirectory } from '../snapshot/paths.ts';
 import { publishCheckpoint } from '../snapshot/publish.ts';
 import { writeSavepoint } from '../snapshot/savepoint.ts';
-import type { CollectGarbageTask, PublishResult, PublishTask, SavepointResult, SavepointTask } from './protocol.ts';
+import type {
+  CollectGarbageResult,
+  CollectGarbageTask,
+  PublishResult,
+  PublishTask,
+  SavepointResult,
+  SavepointTask,
+} from './protocol.ts';
 
 export function publish(fs: FsPort, task: PublishTask): PublishResult {
   const manifest = JSON.parse(task.manifest) as Manifest;
@@ -27,10 +34,11 @@ export function savepoint(fs: FsPort, task: SavepointTask, compression: Compress
   return { path: written.path, sizes: written.manifest.sizes };
 }
 
-export function collect(fs: FsPort, task: CollectGarbageTask): { failures: number } {
+export function collect(fs: FsPort, task: CollectGarbageTask): CollectGarbageResult {
   const report = collectGarbage(fs, task.jobDirectory, {
     retain: task.retain,
     inFlight: new Set(task.inFlight),
+    abandoned: new Set(task.abandoned),
     sweep: false,
   });
   return { failures: report.failures.length };

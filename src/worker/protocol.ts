@@ -358,6 +358,13 @@ export interface CollectGarbageTask {
   readonly retain: readonly number[];
   /** Hashes of tables that are written but not yet named by a manifest. */
   readonly inFlight: readonly string[];
+  /** Hashes of tables that were written for what did not come to be. */
+  readonly abandoned: readonly string[];
+}
+
+export interface CollectGarbageResult {
+  /** What could not be deleted, and is left for the next collection. */
+  readonly failures: number;
 }
 
 export interface PersistResult {

@@ -4,14 +4,15 @@ import { OldCheckpoints } from '../../src/main/old-checkpoints.ts';
 import type { CollectGarbageTask } from '../../src/worker/protocol.ts';
 
 /** Collections that end when they are told to. */
-function slow(retained: number, before: readonly number[] = []) {
-  const tasks: { readonly task: CollectGarbageTask; end(error?: Error): void }[] = [];
+function slow(retained: number, before: readonly number[] = [], abandoned: readonly string[] = []) {
+  const tasks: { readonly task: CollectGarbageTask; end(error?: Error, failures?: number): void }[] = [];
   const waiting: number[] = [];
   const notices: string[] = [];
+  const cleared: string[] = [];
   const attempt = {
     run: (task: CollectGarbageTask) =>
-      new Promise<void>((resolve, reject) =>
-        tasks.push({ task, end: (error) => (error === undefined ? resolve() : reject(error)) }),
+      new Promise((resolve, reject) =>
+        tasks.push({ task, end: (error, failures = 0) => (error === undefined ? resolve({ failures }) : reject(error)) }),
       ),
   };
   const old = new OldCheckpoints(attempt as unknown as Attempt, {
@@ -19,10 +20,12 @@ function slow(retained: number, before: readonly number[] = []) {
     retained,
     before,
     inFlight: () => ['a'],
+    abandoned: () => abandoned,
+    cleared: (hashes) => cleared.push(...hashes),
     waiting: (count) => waiting.push(count),
     notice: (text) => notices.push(text),
   });
-  return { old, tasks, waiting, notices };
+  return { old, tasks, waiting, notices, cleared };
 }
 
 /** Lets what is due happen. */
@@ -36,7 +39,7 @@ describe('old checkpoints', () => {
     expect(tasks).toEqual([]);
     old.add(6, Promise.resolve());
     await settle();
-    expect(tasks[0].task).toEqual({ op: 'gc', jobDirectory: '/chk/job', retain: [5, 6], inFlight: ['a'] });
+    expect(tasks[0].task).toEqual({ op: 'gc', jobDirectory: '/chk/job', retain: [5, 6], inFlight: ['a'], abandoned: [] });
   });
 
   test('collections are one after another, and all that waits is counted until its own has ended', async () => {
@@ -52,6 +55,21 @@ describe('old checkpoints', () => {
     await settle();
     expect(waiting.at(-1)).toBe(0);
     expect(tasks.map(({ task }) => task.retain)).toEqual([[2], [3]]);
+  });
+
+  test('abandoned tables are deleted although nothing is subsumed, and are remembered until they are gone', async () => {
+    const { old, tasks, cleared } = slow(3, [], ['x']);
+    old.add(1, Promise.resolve());
+    await settle();
+    expect(tasks[0].task).toMatchObject({ retain: [1], abandoned: ['x'] });
+    tasks[0].end(undefined, 1);
+    await settle();
+    expect(cleared).toEqual([]);
+    old.add(2, Promise.resolve());
+    await settle();
+    tasks[1].end();
+    await settle();
+    expect(cleared).toEqual(['x']);
   });
 
   test('nothing is deleted before the sinks have committed', async () => {

@@ -1,5 +1,5 @@
 /** What a restore promises: graphs that changed, other parallelisms, claim modes, and what is refused. */
-import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { realFs } from '../../src/snapshot/fs-port.ts';
@@ -245,6 +245,25 @@ describe('what cannot be restored', () => {
       message: expect.stringContaining(hash),
     });
   });
+
+  it.for(['a table', 'the manifest'])(
+    'damage of %s fails at once with the file named, whatever the restart strategy',
+    async (what) => {
+      const directory = makeDirectory();
+      const file = writeJob(directory, 'job.mjs', FIRST);
+      const { path } = await checkpointOf(file, { directory });
+      const [{ hash }] = tablesOf(manifestAt(path));
+      const damaged = what === 'a table' ? join(path, '../shared', `${hash}.sst`) : join(path, '_metadata');
+      const bytes = readFileSync(damaged);
+      bytes[Math.floor(bytes.length / 3)] ^= 1;
+      writeFileSync(damaged, bytes);
+      const config = { 'restart-strategy.type': 'fixed-delay', 'restart-strategy.fixed-delay.attempts': 2 };
+      await expect(startStill(file, { directory, from: path, config })).rejects.toMatchObject({
+        code: what === 'a table' ? 'ERR_TABLE_CORRUPT' : 'ERR_MANIFEST_CORRUPT',
+        message: expect.stringContaining(damaged),
+      });
+    },
+  );
 
   it('a parallelism above the recorded maximum is refused, up to it everything is exact', async () => {
     const directory = makeDirectory();

@@ -104,10 +104,12 @@ describe('deletion', () => {
     for (const [key, value] of first) job.state.set(key, value);
     const third = job.begin();
     await job.idle();
-    job.hold = () => false;
     await job.release();
     expect((await second).checkpointId).toBe(2);
+    expect(ids(world, job)).toEqual([2]);
+    await job.release();
     expect((await third).checkpointId).toBe(3);
+    job.hold = () => false;
     expect(ids(world, job)).toEqual([3]);
     world.check(job.jobDir);
     job.kill();
@@ -200,6 +202,7 @@ describe('a crash', () => {
     const images: { readonly fs: SimFs; readonly committed: number }[] = [];
     const look = (): void => void images.push({ fs: world.fs.crash(world.random), committed: Math.max(0, ...world.committed) });
     await take(world, job, 2);
+    job.shuffled = true;
     // The sinks' own files are durable the moment they commit.
     job.beforeCommit = (epoch) => {
       for (let i = 0; i < 8; i++) images.push({ fs: world.fs.crash(world.random), committed: epoch });
@@ -482,7 +485,7 @@ describe('merging', () => {
 
   test('of tables whose place was taken meanwhile is thrown away, and what was deleted since stays deleted', async () => {
     const world = new World();
-    const job = world.start();
+    const job = world.start({ retained: 9 });
     job.hold = is('merge');
     while (job.held.length === 0) await take(world, job, 1);
     for (const key of [...job.state.keys()].slice(0, 20)) job.state.delete(key);
@@ -497,7 +500,7 @@ describe('merging', () => {
     expect(world.orphans(job.jobDir)).toEqual([]);
     job.kill();
     world.cutPower();
-    await world.goOn();
+    await world.goOn({ retained: 2 });
   });
 
   function tablesIn(task: Extract<Task, { op: 'merge' }>): string {

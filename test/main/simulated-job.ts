@@ -1,7 +1,7 @@
 /**
  * A job without threads: two operators with keyed state in two subtasks, and a sink, under the real checkpointing, on a disk that
  * can be crashed. What is written, published, linked, merged and deleted is so by the product's own code; only the state is a plain
- * map. Tasks are carried out in the order in which they were given, and each can be held back.
+ * map. Tasks are carried out in the order in which they were given, or in any, as by threads, and each can be held back.
  *
  * `World` is what outlives a process: the disk, and what each checkpoint should hold.
  */
@@ -177,6 +177,8 @@ export class SimulatedJob {
   fatal: Error | null = null;
   /** The next parts are written whole, as when half of a state or more changed. */
   full: boolean;
+  /** Of the tasks that wait, any one is next. */
+  shuffled = false;
   /** Says of which tasks the work waits for `release`; they are in `held`. */
   hold: (task: Task) => boolean = () => false;
   readonly held: GivenTask[] = [];
@@ -192,7 +194,7 @@ export class SimulatedJob {
   readonly #i32 = new Int32Array(SUBTASKS * 64);
   readonly #subtasks: readonly ScheduledSubtask[];
   #barrier: number;
-  #running = 0;
+  readonly #waiting: (() => void)[] = [];
   #dead = false;
 
   constructor(world: World, options: LifeOptions) {
@@ -299,7 +301,7 @@ export class SimulatedJob {
   /** Until nothing happens any more. */
   async idle(): Promise<void> {
     do await new Promise((resolve) => setImmediate(resolve));
-    while (this.#running > 0);
+    while (this.#waiting.length > 0);
     await new Promise((resolve) => setImmediate(resolve));
   }
 
@@ -345,20 +347,25 @@ export class SimulatedJob {
   #give(task: Task): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const carryOut = (): void => {
-        this.#running++;
-        setImmediate(() => {
-          this.#running--;
+        this.#waiting.push(() => {
           try {
             resolve(this.#perform(task));
           } catch (error) {
             reject(error);
           }
         });
+        setImmediate(() => this.#next());
       };
       if (this.#dead) return;
       if (this.hold(task)) this.held.push({ task, carryOut });
       else carryOut();
     });
+  }
+
+  #next(): void {
+    const at = this.shuffled ? Math.floor(this.#world.random() * this.#waiting.length) : 0;
+    const [task] = this.#waiting.splice(at, 1);
+    task();
   }
 
   #perform(task: Task): unknown {

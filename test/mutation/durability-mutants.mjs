@@ -1,0 +1,88 @@
+/**
+ * Builds that are broken on purpose: each leaves out one of the steps that make a checkpoint survive a power cut, a full disk, a
+ * failing one, or a second owner.
+ *
+ * @type {readonly import('./apply.mjs').Mutant[]}
+ */
+export const DURABILITY_MUTANTS = [
+  {
+    name: 'no-fsync-of-directories',
+    file: 'src/snapshot/files.ts',
+    edits: [['      fs.fsync(fd);\n    } finally {', '    } finally {']],
+    test: [
+      'test/snapshot/crash.test.ts',
+      'publication and collection > after a power cut at any operation, each visible checkpoint is whole and the newest is n or n + 1',
+    ],
+  },
+  {
+    name: 'no-fsync-of-files',
+    file: 'src/snapshot/files.ts',
+    edits: [["attempt('sync', path, () => fs.fsync(fd));\n", '']],
+    test: [
+      'test/snapshot/crash.test.ts',
+      'publication and collection > after a power cut at any operation, each visible checkpoint is whole and the newest is n or n + 1',
+    ],
+  },
+  {
+    name: 'a-short-write-is-ignored',
+    file: 'src/snapshot/files.ts',
+    edits: [['done += written;', 'done = bytes.length;']],
+    test: ['test/snapshot/files.test.ts', 'files > a short write is continued until all bytes are taken'],
+  },
+  {
+    name: 'a-failed-fsync-is-tried-again',
+    file: 'src/snapshot/files.ts',
+    edits: [
+      [
+        "attempt('sync', path, () => fs.fsync(fd));",
+        "attempt('sync', path, () => {\n      try {\n        fs.fsync(fd);\n      } catch {\n        fs.fsync(fd);\n      }\n    });",
+      ],
+    ],
+    test: ['test/snapshot/files.test.ts', 'files > after an fsync that failed, fsync is not called again'],
+  },
+  {
+    name: 'old-checkpoints-are-deleted-before-the-new-one-is-durable',
+    file: 'src/main/checkpointing.ts',
+    edits: [
+      [
+        'const manifest = this.#manifest(id, pending);\n',
+        'const manifest = this.#manifest(id, pending);\n    this.#old?.add(id, Promise.resolve());\n',
+      ],
+    ],
+    test: [
+      'test/main/shared-files.test.ts',
+      'a crash > at any file operation of a running job leaves a checkpoint, whole, with all that sinks have committed',
+    ],
+  },
+  {
+    name: 'sinks-commit-before-the-manifest-is-durable',
+    file: 'src/main/checkpointing.ts',
+    edits: [
+      [
+        'const manifest = this.#manifest(id, pending);\n',
+        'const manifest = this.#manifest(id, pending);\n    void this.#sinks.commit();\n',
+      ],
+    ],
+    test: [
+      'test/main/shared-files.test.ts',
+      'a crash > at any file operation of a running job leaves a checkpoint, whole, with all that sinks have committed',
+    ],
+  },
+  {
+    name: 'the-hash-of-a-table-is-not-verified',
+    file: 'src/snapshot/table-file.ts',
+    edits: [['if (verify) verifyHash(fs, fd, path, sizeBytes, ref.hash);\n', 'void [verify, verifyHash];\n']],
+    test: ['test/snapshot/restore.test.ts', 'restore > two tables of equal size that were swapped are noticed by their hash'],
+  },
+  {
+    name: 'publication-replaces-what-is-there',
+    file: 'src/snapshot/publish.ts',
+    edits: [
+      [
+        '    fs.rename(staging, final);\n',
+        '    quietly(() => removeDirectoryOfFiles(fs, final));\n    fs.rename(staging, final);\n',
+      ],
+    ],
+    test: ['test/snapshot/real-fs.test.ts', 'the real file system > the second process that publishes a number is fenced'],
+  },
+];

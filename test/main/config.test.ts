@@ -128,8 +128,21 @@ describe('file', () => {
     ['broken YAML', 'a: [1\n', /tidemark\.config\.yaml:/],
     ['a list', 'task.threads: [1, 2]\n', /must have one value/],
     ['a list as the whole', '- a\n', /must hold keys and values/],
+    ['two documents', 'task.threads: 1\n---\ntask.threads: 2\n', /must be one YAML document \(tidemark\.config\.yaml:2:1\)/],
+    ['a value with a tag', 'task.threads: !secret 2\n', /Unresolved tag.*\(tidemark\.config\.yaml:1:15\)/],
+    ['an alias', 'task.threads: &x 1\nparallelism.default: *x\n', /parallelism\.default must have one value.*:2\)/],
+    [
+      'a value of a group',
+      'task: 3\n',
+      /task \(tidemark\.config\.yaml:1\) is a group of options and has no value of its own, as task\.threads, task\.timeout have/,
+    ],
     ['a prototype key', '__proto__:\n  threads: 1\n', /unknown key __proto__\.threads/],
   ])('configuration file: %s is refused', async (_, source, pattern) => expect(await problemOfFile(source)).toMatch(pattern));
+
+  test('configuration file: a group of which all options are commented out is no option', async () => {
+    expect(await parseConfigFile('execution:\n  checkpointing:\n    # interval: 1 s\ntask:\n', 'f')).toEqual([]);
+    expect(await problemOfFile('restart-strategy:\n')).toContain('restart-strategy: null is not one of');
+  });
 
   test('configuration file: an empty file, and none where none was asked for, are no options', async () => {
     expect(await parseConfigFile('', 'f')).toEqual([]);
@@ -154,6 +167,18 @@ describe('environment', () => {
     for (const name of ['TIDEMARK_EXECUTION_CHECKPOINTING_MIN_PAUSE', 'TIDEMARK_EXECUTION__CHECKPOINTING__MIN_PAUSE']) {
       expect(resolveConfig({ env: { [name]: '3 s' } }).checkpointing.minPauseMs).toBe(3_000);
     }
+  });
+
+  test('environment: a variable that is given with one and with two underscores is refused', () => {
+    expect(problemOf({ env: { TIDEMARK_TASK_THREADS: '2', TIDEMARK_TASK__THREADS: '3' } })).toContain(
+      'task.threads is given twice (environment variable TIDEMARK_TASK_THREADS and environment variable TIDEMARK_TASK__THREADS)',
+    );
+  });
+
+  test('environment: an option of Flink that is refused is refused with the reason here too', () => {
+    expect(problemOf({ env: { TIDEMARK_EXECUTION_CHECKPOINTING_ALIGNED_CHECKPOINT_TIMEOUT: '1 s' } })).toContain(
+      'execution.checkpointing.aligned-checkpoint-timeout (environment variable TIDEMARK_EXECUTION_CHECKPOINTING_ALIGNED_CHECKPOINT_TIMEOUT) is refused: it switches to',
+    );
   });
 
   test('environment: an unknown variable with our prefix is refused; others and the runtime directory are left alone', () => {
@@ -182,10 +207,53 @@ describe('values', () => {
     expect(message).toContain('(-D)');
   });
 
-  test('configuration: unaligned checkpoints are refused with the reason', () => {
-    expect(problemOf({ overrides: { 'execution.checkpointing.unaligned.enabled': true } })).toMatch(
-      /is refused: unaligned checkpoints are not built, on purpose/,
-    );
+  test.each([
+    // The options of Flink's checkpoints that have no meaning here, in their old and new spelling.
+    ['execution.checkpointing.unaligned', 'unaligned checkpoints are not built, on purpose'],
+    ['execution.checkpointing.unaligned.enabled', 'unaligned checkpoints are not built, on purpose'],
+    ['execution.checkpointing.unaligned.forced', 'unaligned checkpoints are not built, on purpose'],
+    ['execution.checkpointing.unaligned.interruptible-timers.enabled', 'unaligned checkpoints are not built, on purpose'],
+    ['execution.checkpointing.unaligned.max-subtasks-per-channel-state-file', 'unaligned checkpoints are not built, on purpose'],
+    ['execution.checkpointing.aligned-checkpoint-timeout', 'it switches to unaligned checkpoints'],
+    ['execution.checkpointing.data-inline-threshold', 'there are no small files'],
+    ['state.storage.fs.memory-threshold', 'there are no small files'],
+    ['state.backend.fs.memory-threshold', 'there are no small files'],
+    ['execution.checkpointing.write-buffer-size', 'blocks whose size belongs to their format'],
+    ['state.backend.fs.write-buffer-size', 'blocks whose size belongs to their format'],
+    ['execution.checkpointing.create-subdir', 'each job has a directory of its own'],
+    ['state.checkpoints.create-subdir', 'each job has a directory of its own'],
+    ['execution.checkpointing.cleaner.parallel-mode', 'in the background'],
+    ['execution.checkpointing.local-backup.enabled', 'checkpoints lie on this host'],
+    ['execution.checkpointing.local-backup.dirs', 'checkpoints lie on this host'],
+    ['execution.state-recovery.from-local', 'checkpoints lie on this host'],
+    ['state.backend.local-recovery', 'checkpoints lie on this host'],
+    ['execution.checkpointing.checkpoints-after-tasks-finish', 'always go on'],
+    ['execution.checkpointing.checkpoints-after-tasks-finish.enabled', 'always go on'],
+    ['execution.checkpointing.interval-during-backlog', 'there is one interval'],
+    ['execution.checkpointing.file-merging.enabled', 'no small files to merge'],
+    ['execution.checkpointing.region.enabled', 'of the whole job'],
+    ['execution.checkpointing.storage', 'always files'],
+    ['execution.state-recovery.without-channel-state.checkpoint-id', 'no checkpoint has data in flight'],
+    ['state.backend.async', 'always written in the background'],
+    ['state.backend', 'there is one state backend'],
+    ['state.backend.type', 'there is one state backend'],
+    ['taskmanager.numberOfTaskSlots', 'set task.threads'],
+    ['taskmanager.state.local.root-dirs', 'one process on one host'],
+  ])('configuration: %s is refused with the reason: %s', (key, reason) => {
+    const message = problemOf({ overrides: { [key]: 'true' } });
+    expect(message).toContain(`${key} (-D) is refused: `);
+    expect(message).toContain(reason);
+  });
+
+  test('configuration: the policies of retention have short names too', () => {
+    const of = (raw: string) =>
+      resolveConfig({ code: { 'execution.checkpointing.externalized-checkpoint-retention': raw } }).checkpointing.retention;
+    expect(['never', 'on-failure', 'on-cancellation', 'always'].map(of)).toEqual([
+      'NO_EXTERNALIZED_CHECKPOINTS',
+      'DELETE_ON_CANCELLATION',
+      'RETAIN_ON_CANCELLATION',
+      'RETAIN_ALWAYS',
+    ]);
   });
 
   test('configuration: all problems are reported at once', () => {

@@ -3,14 +3,16 @@
  * `execution.checkpointing.min-pause` is `TIDEMARK_EXECUTION_CHECKPOINTING_MIN_PAUSE`. `__` for `.` is read too.
  */
 import type { LayerEntry } from './layers.ts';
-import { allSpellings } from './options.ts';
+import { allSpellings, REFUSED } from './options.ts';
 
 const PREFIX = 'TIDEMARK_';
 
 /** Variables that are not options: where sockets lie, and what the tests of this project are told. */
 const NOT_OPTIONS = /^TIDEMARK_(RUNTIME_DIR|TEST_.*)$/;
 
-const KEY_OF_VARIABLE: ReadonlyMap<string, string> = new Map([...allSpellings()].map((key) => [variableOf(key), key]));
+const KEY_OF_VARIABLE: ReadonlyMap<string, string> = new Map(
+  [...REFUSED.map(([key]) => key), ...allSpellings()].map((key) => [variableOf(key), key]),
+);
 
 /** The environment variable of an option. */
 export function variableOf(key: string): string {

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { TidemarkError } from '../../format/errors.ts';
 import { configInvalid, type LayerEntry } from './layers.ts';
+import { isGroup, optionKeyOf } from './options.ts';
 import type { RawValue } from './value-kinds.ts';
 
 export const CONFIG_FILE_NAME = 'tidemark.config.yaml';
@@ -38,12 +39,15 @@ export async function parseConfigFile(source: string, name: string): Promise<Lay
   const lines = new LineCounter();
   const document = parseDocument(source, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
   const at = (offset: number): string => `${name}:${lines.linePos(offset).line}`;
-  const problems = document.errors.map(
-    (error) => `${error.message} (${name}:${lines.linePos(error.pos[0]).line}:${lines.linePos(error.pos[0]).col})`,
-  );
+  // A warning is a tag that YAML does not know: a value that is not what it says.
+  const problems = [...document.errors, ...document.warnings].map(({ code, message, pos: [offset] }) => {
+    const { line, col } = lines.linePos(offset);
+    return `${code === 'MULTIPLE_DOCS' ? 'the file must be one YAML document' : message} (${name}:${line}:${col})`;
+  });
   if (problems.length > 0) throw configInvalid(problems);
 
   const entries = new Map<string, LayerEntry>();
+  const isEmpty = (value: unknown): boolean => value === null || (isScalar(value) && value.value === null);
   const visit = (node: unknown, prefix: string): void => {
     if (!isMap(node)) return;
     for (const { key: keyNode, value } of node.items) {
@@ -57,6 +61,9 @@ export async function parseConfigFile(source: string, name: string): Promise<Lay
         visit(value, `${key}.`);
       } else if (value !== null && !isScalar(value)) {
         problems.push(`${key} must have one value, not a list or an alias (${at(offset)})`);
+      } else if (isEmpty(value) && isGroup(key) && optionKeyOf(key) === undefined) {
+        // A map of which all lines are commented out.
+        continue;
       } else if (entries.has(key)) {
         problems.push(`${key} is given twice (${entries.get(key)?.origin} and ${at(offset)})`);
       } else {

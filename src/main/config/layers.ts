@@ -4,7 +4,7 @@
  */
 import { TidemarkError } from '../../format/errors.ts';
 import { nearest } from './nearest.ts';
-import { allSpellings, OPTIONS, optionKeyOf, refusalOf, type OptionKey } from './options.ts';
+import { allSpellings, isGroup, OPTIONS, optionKeyOf, refusalOf, type OptionKey } from './options.ts';
 import { ValueRefused, type RawValue } from './value-kinds.ts';
 
 export interface LayerEntry {
@@ -36,9 +36,11 @@ export function mergeLayers(layers: readonly (readonly LayerEntry[])[]): Readonl
         continue;
       }
       const twin = inThisLayer.get(key);
-      if (twin !== undefined && twin.key !== entry.key) {
+      if (twin !== undefined) {
         problems.push(
-          `${twin.key} (${twin.origin}) and ${entry.key} (${entry.origin}) are two spellings of one option: keep the one of them that is meant`,
+          twin.key === entry.key
+            ? `${entry.key} is given twice (${twin.origin} and ${entry.origin})`
+            : `${twin.key} (${twin.origin}) and ${entry.key} (${entry.origin}) are two spellings of one option: keep the one of them that is meant`,
         );
         continue;
       }
@@ -71,5 +73,14 @@ export function configInvalid(problems: readonly string[]): TidemarkError {
 function unknownKey({ key, origin }: LayerEntry): string {
   const refusal = refusalOf(key);
   if (refusal !== undefined) return `${key} (${origin}) is refused: ${refusal}`;
+  if (isGroup(key)) return `${key} (${origin}) is a group of options and has no value of its own, as ${membersOf(key)} have`;
   return `unknown key ${key} (${origin}); the nearest known one is ${nearest(key, allSpellings())}`;
+}
+
+/** The first few options of a group. */
+function membersOf(group: string): string {
+  return [...allSpellings()]
+    .filter((spelling) => spelling.startsWith(`${group}.`))
+    .slice(0, 3)
+    .join(', ');
 }

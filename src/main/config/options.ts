@@ -74,9 +74,16 @@ export const OPTIONS = {
     'How many checkpoints may fail in a row before the job fails.',
   ),
   'execution.checkpointing.externalized-checkpoint-retention': option(
-    choice(['NO_EXTERNALIZED_CHECKPOINTS', 'DELETE_ON_CANCELLATION', 'RETAIN_ON_CANCELLATION', 'RETAIN_ALWAYS']),
+    choice(['NO_EXTERNALIZED_CHECKPOINTS', 'DELETE_ON_CANCELLATION', 'RETAIN_ON_CANCELLATION', 'RETAIN_ALWAYS'], {
+      aliases: {
+        never: 'NO_EXTERNALIZED_CHECKPOINTS',
+        'on-failure': 'DELETE_ON_CANCELLATION',
+        'on-cancellation': 'RETAIN_ON_CANCELLATION',
+        always: 'RETAIN_ALWAYS',
+      },
+    }),
     'NO_EXTERNALIZED_CHECKPOINTS',
-    'What happens to checkpoints when the job ends: deleted always; kept when it failed; kept when it failed or was cancelled; kept always. A process that is killed deletes nothing, so `--resume` works with each of them.',
+    'What happens to checkpoints when the job ends: deleted always; kept when it failed; kept when it failed or was cancelled; kept always. In short: `never`, `on-failure`, `on-cancellation`, `always`. A process that is killed deletes nothing, so `--resume` works with each of them.',
   ),
   'execution.checkpointing.num-retained': option(integer(1), 1, 'Completed checkpoints that are kept.', [
     'state.checkpoints.num-retained',
@@ -192,8 +199,14 @@ export type OptionValue<K extends OptionKey> = (typeof OPTIONS)[K] extends Optio
 
 export const OPTION_KEYS = Object.keys(OPTIONS) as readonly OptionKey[];
 
-/** Options of Flink that are deliberately not here: prefix of the key, reason. */
-const REFUSED: readonly (readonly [prefix: string, reason: string])[] = [
+const NO_CHANNEL_STATE = 'barriers are aligned, so no checkpoint has data in flight';
+const NO_SMALL_FILES = 'each subtask writes one table per checkpoint, so there are no small files to put elsewhere';
+const FIXED_BLOCKS = 'tables are written in blocks whose size belongs to their format';
+const OWN_DIRECTORY = 'each job has a directory of its own, which it locks and clears away';
+const ON_THIS_HOST = 'checkpoints lie on this host: there is no other place to keep a nearer copy of';
+
+/** Options of Flink that are deliberately not here: the key, or what it begins with, and why. The first that fits counts. */
+export const REFUSED: readonly (readonly [key: string, reason: string])[] = [
   [
     'execution.checkpointing.unaligned',
     'unaligned checkpoints are not built, on purpose: queues are short and bounded by time, so an aligned barrier passes quickly and no data in flight needs to be stored',
@@ -202,12 +215,39 @@ const REFUSED: readonly (readonly [prefix: string, reason: string])[] = [
     'execution.checkpointing.aligned-checkpoint-timeout',
     'it switches to unaligned checkpoints, which are not built, on purpose: queues are short and bounded by time, so an aligned barrier passes quickly',
   ],
+  ['execution.checkpointing.alignment-timeout', 'it switches to unaligned checkpoints, which are not built, on purpose'],
+  ['execution.state-recovery.without-channel-state', NO_CHANNEL_STATE],
+  ['execution.checkpointing.recover-without-channel-state', NO_CHANNEL_STATE],
   ['execution.checkpointing.storage', 'checkpoints are always files; set execution.checkpointing.dir'],
+  ['state.checkpoint-storage', 'checkpoints are always files; set execution.checkpointing.dir'],
   [
     'execution.checkpointing.file-merging',
     'each subtask writes one table per checkpoint and merges tables in the background, so there are no small files to merge',
   ],
+  ['execution.checkpointing.data-inline-threshold', NO_SMALL_FILES],
+  ['state.storage.fs.memory-threshold', NO_SMALL_FILES],
+  ['state.backend.fs.memory-threshold', NO_SMALL_FILES],
+  ['execution.checkpointing.write-buffer-size', FIXED_BLOCKS],
+  ['state.storage.fs.write-buffer-size', FIXED_BLOCKS],
+  ['state.backend.fs.write-buffer-size', FIXED_BLOCKS],
+  ['execution.checkpointing.create-subdir', OWN_DIRECTORY],
+  ['state.checkpoints.create-subdir', OWN_DIRECTORY],
+  ['execution.checkpointing.cleaner', 'old checkpoints are deleted one after another, in the background'],
+  ['execution.checkpointing.local-backup', ON_THIS_HOST],
+  ['execution.state-recovery.from-local', ON_THIS_HOST],
+  ['state.backend.local-recovery', ON_THIS_HOST],
+  [
+    'execution.checkpointing.checkpoints-after-tasks-finish',
+    'checkpoints always go on when parts of the job have finished, and the last one is taken at its end',
+  ],
+  ['execution.checkpointing.interval-during-backlog', 'sources do not say that they are behind: there is one interval'],
+  ['execution.checkpointing.region', 'every checkpoint is of the whole job'],
+  ['state.backend.async', 'checkpoints are always written in the background'],
   ['state.backend', 'there is one state backend, in shared memory'],
+  ['taskmanager.numberOfTaskSlots', 'a job runs in one process; set task.threads'],
+  ['taskmanager', 'a job runs in one process on one host'],
+  ['jobmanager', 'a job runs in one process on one host'],
+  ['high-availability', 'a job runs in one process on one host; it is resumed with --resume'],
 ];
 
 /** Why a key of Flink's is not offered, or `undefined`. */
@@ -222,6 +262,11 @@ const SPELLINGS: ReadonlyMap<string, OptionKey> = new Map(
 /** The option that a key, in its new or old spelling, means. */
 export function optionKeyOf(spelling: string): OptionKey | undefined {
   return SPELLINGS.get(spelling);
+}
+
+/** Do keys of options begin with this one and a dot? It may stand in a file with nothing below it. */
+export function isGroup(key: string): boolean {
+  return [...SPELLINGS.keys()].some((spelling) => spelling.startsWith(`${key}.`));
 }
 
 /** All keys and old spellings. */

@@ -1,6 +1,6 @@
 /** Durations and sizes as people write them (`10 s`, `64 mb`), to milliseconds and bytes and back. Spellings are Flink's. */
 
-const DURATION_UNITS: Readonly<Record<string, number>> = {
+export const DURATION_UNITS: Readonly<Record<string, number>> = {
   ms: 1,
   milli: 1,
   millis: 1,
@@ -25,7 +25,7 @@ const DURATION_UNITS: Readonly<Record<string, number>> = {
 };
 
 /** Powers of 1024, also for `kb` and `mb`, as in Flink's MemorySize. */
-const MEMORY_UNITS: Readonly<Record<string, number>> = {
+export const MEMORY_UNITS: Readonly<Record<string, number>> = {
   b: 1,
   byte: 1,
   bytes: 1,

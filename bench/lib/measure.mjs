@@ -105,8 +105,12 @@ export async function restore({ job, args, threads, from }) {
   });
 }
 
-/** Starts a job, and ends it whatever happens. Without a directory of the caller's its checkpoints go to a temporary one. */
-async function withJob({ job, args, threads, directory, intervalMs = null, from }, use) {
+/**
+ * Starts a job, and ends it whatever happens. Without a directory of the caller's its checkpoints go to a temporary one.
+ *
+ * @param config  further keys of the configuration
+ */
+export async function withJob({ job, args, threads, directory, intervalMs = null, from, config = {} }, use) {
   const checkpoints = directory ?? mkdtempSync(join(tmpdir(), 'tidemark-bench-'));
   try {
     const handle = await run(new URL(`../jobs/${job}.mjs`, import.meta.url), {
@@ -119,6 +123,7 @@ async function withJob({ job, args, threads, directory, intervalMs = null, from 
         ...(intervalMs !== null && { 'execution.checkpointing.interval': `${String(intervalMs)} ms` }),
         // A failure is to be seen, not to be measured.
         'restart-strategy.type': 'none',
+        ...config,
       },
     });
     try {
@@ -132,7 +137,7 @@ async function withJob({ job, args, threads, directory, intervalMs = null, from 
 }
 
 /** The promise's value, unless the job ends before. */
-function orFailure(handle, promise) {
+export function orFailure(handle, promise) {
   const ended = handle.done.then((result) => {
     throw new Error(`job '${handle.jobName}' ended (${result.status}) before it was measured`);
   });
@@ -140,7 +145,7 @@ function orFailure(handle, promise) {
   return Promise.race([promise, ended]);
 }
 
-async function until(condition, everyMs = 5) {
+export async function until(condition, everyMs = 5) {
   const deadline = performance.now() + PATIENCE_MS;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`waited ${PATIENCE_MS} ms in vain for: ${condition}`);
@@ -154,7 +159,7 @@ function sample(handle) {
   return { atMs: performance.now(), records, cpuMs: (user + system) / 1000 };
 }
 
-function entriesOf(handle) {
+export function entriesOf(handle) {
   return handle.progress().stages.reduce((sum, stage) => sum + stage.stateEntries, 0);
 }
 
@@ -163,7 +168,7 @@ function stateBytesOf(handle) {
 }
 
 /** From the manifest: lines of JSON, then a line with their checksum. It may be gone already, when a newer one is complete. */
-function changedEntriesOf(path) {
+export function changedEntriesOf(path) {
   let text;
   try {
     text = readFileSync(join(path, '_metadata'), 'utf8');

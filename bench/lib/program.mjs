@@ -3,7 +3,8 @@
  *
  * A scenario is `{ name, question, rows(settings) }`, where `rows` is an async generator that yields
  *  - figures for the table: `row()` of `report.mjs`, each with its target where it has one;
- *  - points for plots: `point()`, any object with raw samples; they go only into the document.
+ *  - points for plots: `point()`, any object with raw samples; they go only into the document;
+ *  - lines for people: `line()`, a table of its own or a sentence; they go only onto the screen.
  *
  * The document (`--json` on stdout, `--out <file>` into a file), which `bench/report.mjs` reads:
  *
@@ -20,6 +21,11 @@ import { printHeading, printRow } from './report.mjs';
 /** Something for a plot rather than for the table. @param value  an object that JSON can hold */
 export function point(value) {
   return { point: value };
+}
+
+/** Something to be read rather than judged. @param text  one line or several */
+export function line(text) {
+  return { line: text };
 }
 
 /**
@@ -76,7 +82,9 @@ async function runScenario(scenario, settings, isSilent) {
   try {
     for await (const item of scenario.rows(settings)) {
       if (item.point !== undefined) report.points.push(item.point);
-      else {
+      else if (item.line !== undefined) {
+        if (!isSilent) console.log(item.line.replace(/^/gm, '  '));
+      } else {
         report.rows.push(item);
         if (!isSilent) printRow(item);
       }

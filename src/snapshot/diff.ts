@@ -2,20 +2,22 @@
  * What differs between two checkpoints, per operator and state.
  *
  * States of equal digests are equal and are not read. Of the others, tables that both checkpoints have are not read where that can
- * be avoided: see `diff-plan.ts`. Between a checkpoint and the one that directly follows, the delta alone is read and the number of added
- * entries follows from the totals in the manifests; `exact` also looks up what was there before, and so finds entries that were written
- * again as they were (counted: as changed) or that came and went in between (counted, where the key had been there earlier: as added and
- * as removed), and the bytes of each kind of change.
+ * be avoided: see `diff-plan.ts`. Between a checkpoint and the one that directly follows, what was written in between says nearly all:
+ * its entries are looked up in the older tables, and so compared, where that reads little. Where it would read much they are counted,
+ * and the number of added entries follows from the totals in the manifests. A count takes entries that were written again as they were
+ * for changed, and those that came and went in between, where the key had been there earlier, for added and removed; a sample that is
+ * looked up says how many. `exact` compares in any case.
  */
-import { compareBytes } from '../format/copy-bytes.ts';
 import type { KeyedStateInfo } from '../format/manifest.ts';
 import type { TableEntry } from '../format/sorted-table/cursor.ts';
 import type { SectionReader } from '../format/sorted-table/reader.ts';
+import { countWritten, lookUpSample, type SampleResult, type Written } from './diff-count.ts';
+import { compareEntries, live, lookUp, sameValue } from './diff-entry.ts';
 import { compareFiles, type DiffSegment, type FileSum, followsDirectly, planDiff } from './diff-plan.ts';
 import { locateTables, statesOfManifest } from './find-state.ts';
 import type { FsPort } from './fs-port.ts';
 import { MergeCursor } from './merge.ts';
-import { meterReads } from './metered-fs.ts';
+import { meterReads, type ReadMeter } from './metered-fs.ts';
 import { type Checkpoint, readCheckpoint } from './restore.ts';
 import { withTables } from './table-file.ts';
 
@@ -36,6 +38,8 @@ export interface StateDiff extends Readonly<Record<ChangeKind, ChangeSum>> {
    * equal: by the state digests, unread. counted: from what was written in between. compared: entry by entry.
    */
   readonly method: 'equal' | 'counted' | 'compared';
+  /** Of a counted state: what looking some of its entries up has shown. */
+  readonly sample: SampleResult | null;
   /** Entries in a and in b. */
   readonly entries: readonly [number, number];
   /** Bytes of keys and values of the entries that are new or changed in b. */
@@ -59,10 +63,16 @@ export type OnChange = (
   entry: TableEntry,
 ) => void;
 
+/** Looking up what was there before may read so much, or this share of both checkpoints, without being asked for. */
+const LOOK_UP_BYTES = 4 * 1024 * 1024;
+const LOOK_UP_SHARE = 0.01;
+
 export interface DiffOptions {
   /** Compare every entry that may differ; implied by `onChange`. */
   readonly exact?: boolean;
   readonly onChange?: OnChange;
+  /** Bytes that may be read, for all states, to look up what was there before where `exact` is not asked for. */
+  readonly lookUpBytes?: number;
 }
 
 /**
@@ -74,13 +84,15 @@ export function diffCheckpoints(on: FsPort, pathOfA: string, pathOfB: string, op
   const a = readCheckpoint(meter.fs, pathOfA);
   const b = readCheckpoint(meter.fs, pathOfB);
   const files = compareFiles(a.manifest, b.manifest);
-  const states = pairStates(a, b).map((pair) => diffState(meter.fs, a, b, pair, options));
+  const totalBytes = files.both.bytes + files.onlyA.bytes + files.onlyB.bytes;
+  const budget = new Budget(options.lookUpBytes ?? Math.max(LOOK_UP_BYTES, LOOK_UP_SHARE * totalBytes));
+  const states = pairStates(a, b).map((pair) => diffState(meter, a, b, pair, options, budget));
   return {
     a: a.directory,
     b: b.directory,
     files,
     states,
-    totalBytes: files.both.bytes + files.onlyA.bytes + files.onlyB.bytes,
+    totalBytes,
     bytesRead: meter.bytesRead,
   };
 }
@@ -104,26 +116,42 @@ function pairStates(a: Checkpoint, b: Checkpoint): StatePair[] {
   ];
 }
 
-function diffState(fs: FsPort, a: Checkpoint, b: Checkpoint, pair: StatePair, options: DiffOptions): StateDiff {
+function diffState(
+  meter: ReadMeter,
+  a: Checkpoint,
+  b: Checkpoint,
+  pair: StatePair,
+  options: DiffOptions,
+  budget: Budget,
+): StateDiff {
+  const { fs } = meter;
   const { uid, name, before, after } = pair;
   const sums = new Sums();
-  const result = (method: StateDiff['method']): StateDiff => ({
+  const result = (method: StateDiff['method'], sample: SampleResult | null = null): StateDiff => ({
     uid,
     state: name,
     in: before === null ? 'b' : after === null ? 'a' : 'both',
     method,
+    sample,
     entries: [before?.entries ?? 0, after?.entries ?? 0],
     ...sums.result(),
   });
   if (before !== null && after !== null && isSame(before, after)) return result('equal');
+  const segments = planDiff(a.manifest, b.manifest, uid, followsDirectly(a.manifest, b.manifest));
   const exact = options.exact === true || options.onChange !== undefined;
-  if (!exact && before !== null && after !== null) {
-    if (followsDirectly(a.manifest, b.manifest) && sums.count(countWritten(fs, a, b, pair), after.entries - before.entries))
-      return result('counted');
+  if (!exact && before !== null && after !== null && followsDirectly(a.manifest, b.manifest) && segments.every(isDelta)) {
+    const counted = { a, b, uid, name, segments };
+    const written = countWritten(fs, counted);
+    if (!budget.take(written.compareBytes) && sums.count(written, after.entries - before.entries)) {
+      const from = meter.bytesRead;
+      const sample = lookUpSample(fs, counted, written.sample, budget.rest);
+      budget.rest = Math.max(0, budget.rest - (meter.bytesRead - from));
+      return result('counted', sample);
+    }
   }
   const info = (after ?? before) as KeyedStateInfo;
   const { onChange } = options;
-  for (const segment of planDiff(a.manifest, b.manifest, uid, followsDirectly(a.manifest, b.manifest))) {
+  for (const segment of segments) {
     compareSegment(fs, a, b, segment, pair, (change, entry, bytes) => {
       sums.add(change, bytes);
       onChange?.({ uid, info }, change, entry);
@@ -132,38 +160,32 @@ function diffState(fs: FsPort, a: Checkpoint, b: Checkpoint, pair: StatePair, op
   return result('compared');
 }
 
+/** Is what b has written all that has to be read? */
+function isDelta({ before, after }: DiffSegment): boolean {
+  return before.length === 0 && after.length === 1;
+}
+
+/** Bytes that may still be read. */
+class Budget {
+  rest: number;
+
+  constructor(bytes: number) {
+    this.rest = bytes;
+  }
+
+  /** Takes them all or none. */
+  take(bytes: number): boolean {
+    if (bytes > this.rest) return false;
+    this.rest -= bytes;
+    return true;
+  }
+}
+
 /** Equal state, equal digest. Rows of two schemas are not compared by their bytes. */
 function isSame(before: KeyedStateInfo, after: KeyedStateInfo): boolean {
   const type = ({ kind, keyType, keySchema, schema }: KeyedStateInfo): string =>
     JSON.stringify([kind, keyType, keySchema, schema]);
   return before.digest === after.digest && before.entries === after.entries && type(before) === type(after);
-}
-
-interface Written {
-  /** Entries that are no tombstones, and bytes of their keys and values. */
-  readonly entries: number;
-  readonly bytes: number;
-  readonly tombstones: number;
-}
-
-/** What b's deltas hold; null when they are not all that has to be read. */
-function countWritten(fs: FsPort, a: Checkpoint, b: Checkpoint, { uid, name }: StatePair): Written | null {
-  const segments = planDiff(a.manifest, b.manifest, uid, true);
-  if (segments.some(({ before, after }) => before.length > 0 || after.length !== 1)) return null;
-  let [entries, bytes, tombstones] = [0, 0, 0];
-  for (const { range, after } of segments) {
-    withTables(fs, locateTables(b, after), ([table]) => {
-      const cursor = table.section(uid, name)?.scan(range.first, range.last);
-      for (let entry = cursor?.next() ?? null; entry !== null; entry = cursor?.next() ?? null) {
-        if (entry.tombstone) tombstones++;
-        else {
-          entries++;
-          bytes += entry.keyLength + entry.valueLength;
-        }
-      }
-    });
-  }
-  return { entries, bytes, tombstones };
 }
 
 /** Joins what only a has with what only b has, and looks up what only one of them has of a key. */
@@ -200,19 +222,6 @@ function compareSegment(
   });
 }
 
-function compareEntries(a: TableEntry, b: TableEntry): number {
-  return a.hash - b.hash || compareBytes(a.memory, a.keyAt, a.keyLength, b.memory, b.keyAt, b.keyLength);
-}
-
-/** The newest version of the entry's key. Keys are asked for in their order, so that each block is decoded about once. */
-function lookUp(newestFirst: readonly SectionReader[], { hash, memory, keyAt, keyLength }: TableEntry): TableEntry | null {
-  for (const section of newestFirst) {
-    const found = section.get(hash, memory, keyAt, keyLength);
-    if (found !== null) return found;
-  }
-  return null;
-}
-
 function reportChange(
   was: TableEntry | null,
   is: TableEntry | null,
@@ -224,14 +233,6 @@ function reportChange(
   else if (before !== null && after === null) report('removed', before, before.keyLength + before.valueLength);
   else if (before !== null && after !== null && !sameValue(before, after))
     report('changed', after, after.keyLength + after.valueLength);
-}
-
-function live(entry: TableEntry | null): TableEntry | null {
-  return entry === null || entry.tombstone ? null : entry;
-}
-
-function sameValue(a: TableEntry, b: TableEntry): boolean {
-  return compareBytes(a.memory, a.valueAt, a.valueLength, b.memory, b.valueAt, b.valueLength) === 0;
 }
 
 /** Sums of one state. */
@@ -255,8 +256,7 @@ class Sums {
    *
    * @returns false when the numbers do not fit together
    */
-  count(written: Written | null, growth: number): boolean {
-    if (written === null) return false;
+  count(written: Written, growth: number): boolean {
     const added = growth + written.tombstones;
     if (added < 0 || added > written.entries) return false;
     this.#written = written.bytes;

@@ -76,8 +76,11 @@ describe('diff', () => {
       'changed seen ada page 3',
       'removed total new',
     ]);
-    expect(diffCheckpoints(fs, a, b).states.find(({ state }) => state === 'total')).toMatchObject({
+    // Little is read for it, so nobody has to ask for it.
+    expect(diffCheckpoints(fs, a, b)).toMatchObject({ states: diffCheckpoints(fs, a, b, { exact: true }).states });
+    expect(diffCheckpoints(fs, a, b, { lookUpBytes: 0 }).states.find(({ state }) => state === 'total')).toMatchObject({
       method: 'counted',
+      sample: { lookedUp: 0, asBefore: 0 },
       entries: [2, 2],
       added: { entries: 1, bytes: null },
       removed: { entries: 1 },
@@ -143,12 +146,66 @@ describe('diff', () => {
       if (id === 3) merge(fs, job, 0, 0, 2);
     }
     for (const [i, a] of paths.slice(0, -1).entries()) {
-      const diff = diffCheckpoints(fs, a, paths[i + 1]);
+      const diff = diffCheckpoints(fs, a, paths[i + 1], { lookUpBytes: 0 });
       expect(diff.states).toMatchObject([
         { method: 'counted', added: { entries: 1 }, removed: { entries: 0 }, changed: { entries: total / 100 } },
       ]);
       expect(diff.bytesRead / diff.totalBytes).toBeLessThan(0.03);
     }
+  });
+
+  /** A state of many blocks, and what of it is written again: some as it was, some that come and go. */
+  function spread(): { fs: SimFs; a: string; b: string; written: number; asBefore: number } {
+    const fs = new SimFs();
+    const job = new KeyedJob(fs, { name: SPECS.name }, { parallelism: 1 });
+    const set = (key: number, text: string): void => job.at<ValueState<string>>(`user ${key}`, 'name').set(text.padEnd(40));
+    for (let i = 0; i < 40_000; i++) set(i, `${i}`);
+    job.checkpoint(1);
+    for (let i = 0; i < 40_000; i += 1000) job.at<ValueState<string>>(`user ${i}`, 'name').clear();
+    const a = job.checkpoint(2);
+    let [written, asBefore] = [0, 0];
+    for (let i = 0; i < 40_000; i += 50) {
+      written++;
+      if (i % 1000 === 0) {
+        set(i, 'back');
+        job.at<ValueState<string>>(`user ${i}`, 'name').clear();
+        asBefore++;
+      } else if (i % 200 === 0) {
+        set(i, `${i}`);
+        asBefore++;
+      } else set(i, 'new');
+    }
+    return { fs, a, b: job.checkpoint(3), written, asBefore };
+  }
+
+  test('where looking up would read much, a sample says how far the count may be off, within the bytes that are allowed', () => {
+    const { fs, a, b, written, asBefore } = spread();
+    const exact = diffCheckpoints(fs, a, b, { exact: true });
+    expect(exact.states).toMatchObject([{ method: 'compared', sample: null, changed: { entries: written - asBefore } }]);
+    const lookUpBytes = Math.floor(exact.bytesRead * 0.7);
+    const counted = diffCheckpoints(fs, a, b, { lookUpBytes });
+    const unread = diffCheckpoints(fs, a, b, { lookUpBytes: 0 });
+    expect(counted.bytesRead - unread.bytesRead).toBeLessThanOrEqual(lookUpBytes);
+    const [{ method, sample, added, removed, changed }] = counted.states;
+    expect(method).toBe('counted');
+    // Those that came and went count as added and as removed.
+    expect([added.entries, removed.entries, changed.entries]).toEqual([40, 40, written - 80]);
+    expect(sample?.lookedUp).toBeGreaterThan(40);
+    const share = (sample?.asBefore ?? 0) / (sample?.lookedUp ?? 1);
+    expect(Math.abs(share - asBefore / written)).toBeLessThan(0.15);
+    expect(unread.states[0].sample).toEqual({ lookedUp: 0, asBefore: 0 });
+  });
+
+  test('where what was written lies in few blocks, it is compared although the state is large', () => {
+    const fs = new SimFs();
+    const job = new KeyedJob(fs, { name: SPECS.name }, { parallelism: 1 });
+    for (let i = 0; i < 40_000; i++) job.at<ValueState<string>>(`user ${i}`, 'name').set(`${i}`.padEnd(40));
+    const a = job.checkpoint(1);
+    for (const i of [3, 5, 7]) job.at<ValueState<string>>(`user ${i}`, 'name').set(i === 5 ? '5'.padEnd(40) : 'new');
+    const b = job.checkpoint(2);
+    const diff = diffCheckpoints(fs, a, b, { lookUpBytes: 400_000 });
+    expect(diff.states).toMatchObject([{ method: 'compared', added: { entries: 0 }, changed: { entries: 2 } }]);
+    expect(diff.bytesRead).toBeLessThan(0.2 * diff.totalBytes);
   });
 
   test('what changed before a savepoint in between belongs to the difference as well', () => {

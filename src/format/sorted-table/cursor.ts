@@ -85,7 +85,12 @@ export class TableCursor implements EntryCursor, TableEntry {
   find(hash: number, key: Memory, keyAt: number, keyLength: number): TableEntry | null {
     const block = this.#index.blockForKey(hash, key, keyAt, keyLength);
     if (block < 0) return null;
-    if (block !== this.#block || this.#entry === 0 || hash <= this.hash) {
+    if (block === this.#block && this.#entry > 0 && hash > this.#first) {
+      // It stands at the first entry after the key of before, or at that key itself, or all entries are below that.
+      this.#first = hash;
+      if (hash < this.hash) return null;
+      if (this.#is(hash, key, keyAt, keyLength)) return this;
+    } else {
       this.#first = hash;
       this.#block = block;
       this.#entry = 0;
@@ -94,9 +99,13 @@ export class TableCursor implements EntryCursor, TableEntry {
     while (this.#entry < this.#entries) {
       this.#take(this.#entry);
       if (this.hash > hash) return null;
-      if (compareBytes(this.memory, this.keyAt, this.keyLength, key, keyAt, keyLength) === 0) return this;
+      if (this.#is(hash, key, keyAt, keyLength)) return this;
     }
     return null;
+  }
+
+  #is(hash: number, key: Memory, keyAt: number, keyLength: number): boolean {
+    return this.hash === hash && compareBytes(this.memory, this.keyAt, this.keyLength, key, keyAt, keyLength) === 0;
   }
 
   #take(i: number): void {

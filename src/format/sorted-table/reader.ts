@@ -95,6 +95,18 @@ export class SectionReader {
     return new TableCursor(this.#source, this.#index, Math.max(first, this.#clip[0]), Math.min(last, this.#clip[1]));
   }
 
+  /** The block that `get` would read for a key, and its bytes in the file; null where it would read none. */
+  blockOf(
+    hash: number,
+    key: Memory,
+    keyAt: number,
+    keyLength: number,
+  ): { readonly block: number; readonly bytes: number } | null {
+    if (hash < this.#clip[0] || hash > this.#clip[1]) return null;
+    const block = this.#index.blockForKey(hash, key, keyAt, keyLength);
+    return block < 0 ? null : { block, bytes: this.#index.offsets[block + 1] - this.#index.offsets[block] };
+  }
+
   /** The entry of a key (possibly a tombstone), or null. Reads one block. Valid until the next `get`. */
   get(hash: number, key: Memory, keyAt: number, keyLength: number): TableEntry | null {
     if (hash < this.#clip[0] || hash > this.#clip[1]) return null;

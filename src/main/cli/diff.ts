@@ -60,12 +60,12 @@ function print({ a, b, files, states, totalBytes, bytesRead }: CheckpointDiff): 
   printOut(`Read ${humanBytes(bytesRead)} of ${humanBytes(totalBytes)}.`);
   if (states.some(({ method }) => method === 'counted')) {
     printOut(
-      'Counted states are those of what was written in between: an entry that was written again as it was counts as changed. `--exact` compares each.',
+      'Counted: what was written in between, where looking up what was there before would read much. An entry that was written again as it was counts as changed. `--exact` compares each.',
     );
   }
 }
 
-function row({ uid, state, in: where, method, entries, added, removed, changed, writtenBytes }: StateDiff): string[] {
+function row({ uid, state, in: where, method, sample, entries, added, removed, changed, writtenBytes }: StateDiff): string[] {
   return [
     printable(uid),
     printable(state),
@@ -75,8 +75,14 @@ function row({ uid, state, in: where, method, entries, added, removed, changed, 
     sumText(removed),
     sumText(changed),
     humanBytes(writtenBytes),
-    where === 'both' ? METHODS[method] : `only in ${where}`,
+    where === 'both' ? METHODS[method] + sampleText(sample) : `only in ${where}`,
   ];
+}
+
+/** How far a count may be off. */
+function sampleText(sample: StateDiff['sample']): string {
+  if (sample === null || sample.lookedUp === 0) return '';
+  return `; of ${sample.lookedUp} looked up, ${sample.asBefore === 0 ? 'all differ' : `${sample.asBefore} as before`}`;
 }
 
 function sumText({ entries, bytes }: ChangeSum): string {

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { TableReader } from '../../../src/format/sorted-table/reader.ts';
 import { AssertionError } from '../../../src/format/assert.ts';
 import { copyOf, drain, encodeTable, info, memoryOf, openTable, readAll, sorted, type Entry } from './table-tools.ts';
 
@@ -50,6 +51,42 @@ describe('sorted table', () => {
         expect(section.get(first, memoryOf(absent), 0, absent.length)).toBeNull();
       }),
     );
+  });
+
+  test('keys may be asked for in any order, those that are there and those that are not', () => {
+    const key = fc.uint8Array({ maxLength: 2 }).map((random) => random.map((byte) => byte & 1));
+    const asked = fc.array(fc.record({ hash: fewHashes, key }), { maxLength: 30 });
+    fc.assert(
+      fc.property(entriesArbitrary(fewHashes), asked, fc.boolean(), (entries, keys, ascending) => {
+        const section = openTable(encodeTable([{ info: info('op'), entries }]).bytes).section('op', 'value')!;
+        if (ascending) keys.sort((a, b) => a.hash - b.hash || Buffer.compare(a.key, b.key));
+        for (const { hash, key: wanted } of keys) {
+          const found = section.get(hash, memoryOf(wanted), 0, wanted.length);
+          const expected = entries.find((entry) => entry.hash === hash && Buffer.compare(entry.key, wanted) === 0) ?? null;
+          expect(found && copyOf(found)).toEqual(expected);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('keys that are asked for in the order of their hashes read their block once, also those between its entries', () => {
+    const entries = Array.from({ length: 20 }, (_, i) => ({ hash: 100 * i, key: bytes('k'), value: bytes('v') }));
+    const { bytes: file } = encodeTable([{ info: info('op'), entries }]);
+    let reads = 0;
+    const source = {
+      name: 'counted.sst',
+      byteLength: file.length,
+      read: (at: number, into: Uint8Array) => {
+        reads++;
+        into.set(file.subarray(at, at + into.length));
+      },
+    };
+    const section = new TableReader(source).section('op', 'value')!;
+    reads = 0;
+    for (let hash = 0; hash < 2100; hash += 10)
+      expect(section.get(hash, memoryOf(bytes('k')), 0, 1) !== null, `${hash}`).toBe(hash % 100 === 0 && hash < 2000);
+    expect(reads).toBe(1);
   });
 
   test('many blocks: ranges and single keys are found across block boundaries, also within one hash', () => {

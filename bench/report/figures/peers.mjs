@@ -19,7 +19,9 @@ function perCore(keys, peers, isMain) {
   const bars = peers
     .toSorted((a, b) => b.perSecondPerCore - a.perSecondPerCore)
     .map((peer) => {
-      const { low, high } = summary(peer.runs.map(({ perSecond, cpuSeconds, seconds = peer.seconds }) => (perSecond * seconds) / cpuSeconds));
+      const { low, high } = summary(
+        peer.runs.map(({ perSecond, cpuSeconds, seconds = peer.seconds }) => (perSecond * seconds) / cpuSeconds),
+      );
       const detail = map === undefined ? '' : `${readable(peer.perSecondPerCore / map.perSecondPerCore, '')}×`;
       return {
         name: peer.peer,

@@ -1,15 +1,17 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Three projects, by what a test needs:
+ * Four projects, by what a test needs:
  *
  * - unit    imports from `src/*.ts`, runs in this process. Seconds.
  * - engine  starts workers, the command line or examples from `dist`, since Vitest does not transform worker threads.
+ * - model   explores the states of a model; with MODEL_CHECK=full further.
  * - crash   kills processes and looks at what they left behind.
  *
  * Two test processes: the tests start pools of their own, and the suite is sized for two cores.
  */
 const engine = ['test/engine/**/*.test.ts', 'test/e2e/**/*.test.ts'];
+const model = ['test/model/**/*.test.ts'];
 const crash = ['test/crash/**/*.test.ts', 'test/e2e/kill-loop.test.ts'];
 
 export default defineConfig({
@@ -23,7 +25,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...engine, ...crash],
+          exclude: [...engine, ...model, ...crash],
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
@@ -31,6 +33,10 @@ export default defineConfig({
       {
         extends: true,
         test: { name: 'engine', include: engine, exclude: crash, testTimeout: 60_000, hookTimeout: 60_000 },
+      },
+      {
+        extends: true,
+        test: { name: 'model', include: model, testTimeout: 600_000 },
       },
       {
         extends: true,

@@ -53,7 +53,7 @@ export function attemptOptionsOf(facts: AttemptFacts): AttemptOptions {
     },
     turnBudgetMs: config.runtime.turnBudgetMs,
     taskTimeoutMs: config.taskTimeoutMs ?? Infinity,
-    firstEpoch: Math.max(facts.nextEpoch, (restore?.checkpointId ?? 0) + 1, store.highestNumber() + 1),
+    firstEpoch: store.firstEpoch(facts.nextEpoch, restore?.checkpointId ?? null),
     restore,
     tablePath: (hash) => {
       assert(point !== null, 'tables are restored from a checkpoint');

@@ -12,8 +12,9 @@ import type { Manifest } from '../format/manifest.ts';
 import { directoryExists, listDirectory } from '../snapshot/files.ts';
 import { type ClaimedCheckpoint, claimFormer, claimOne, deleteClaimed } from '../snapshot/claim.ts';
 import { collectGarbage } from '../snapshot/gc.ts';
+import { completeCheckpoints, firstEpochOf, highestNumber, leaveBehind, sweepLeftovers } from '../snapshot/own-checkpoints.ts';
 import { isJobId, jobDirectory, sharedDirectory, tablePath } from '../snapshot/paths.ts';
-import { latestCheckpointId, prepareJobDirectory } from '../snapshot/publish.ts';
+import { prepareJobDirectory } from '../snapshot/publish.ts';
 import {
   type Checkpoint,
   decideResume,
@@ -95,38 +96,23 @@ export class CheckpointStore {
     return store;
   }
 
-  /** What an earlier attempt of the job, or an earlier process, was writing when it ended is nobody's. */
-  #sweep(): void {
-    const own = this.#findOwn();
-    if (this.jobDirectory === null || own.length === 0) return;
-    try {
-      collectGarbage(this.host.fs, this.jobDirectory, {
-        retain: own.map(({ checkpointId }) => checkpointId),
-        inFlight: new Set(),
-        sweep: true,
-      });
-    } catch {
-      // A manifest cannot be read: nothing is deleted, and restoring will say what is wrong.
-    }
-  }
-
   get hasDirectory(): boolean {
     return this.jobDirectory !== null;
   }
 
   /** Highest checkpoint number in the job's own directory; 0 if there is none. */
   highestNumber(): number {
-    return this.jobDirectory === null || !directoryExists(this.host.fs, this.jobDirectory)
-      ? 0
-      : latestCheckpointId(this.host.fs, this.jobDirectory);
+    return highestNumber(this.host.fs, this.jobDirectory);
+  }
+
+  /** @see firstEpochOf */
+  firstEpoch(next: number, restored: number | null): number {
+    return firstEpochOf(this.host.fs, this.jobDirectory, next, restored);
   }
 
   /** Complete checkpoints of the job's own directory, oldest first. */
   ownCheckpoints(): number[] {
-    return this.#findOwn()
-      .filter(({ problem }) => problem === null)
-      .map(({ checkpointId }) => checkpointId)
-      .toReversed();
+    return this.jobDirectory === null ? [] : completeCheckpoints(this.host.fs, this.jobDirectory);
   }
 
   /**
@@ -136,7 +122,7 @@ export class CheckpointStore {
    * @throws TidemarkError with exit code 3 when what the options name cannot be restored
    */
   async restorePoint(notice: (text: string) => void): Promise<RestorePoint | null> {
-    this.#sweep();
+    if (this.jobDirectory !== null) sweepLeftovers(this.host.fs, this.jobDirectory);
     const own = decideResume(this.#findOwn(), this.#options.fallback === true);
     if (own.checkpoint !== null) return toPoint(own.checkpoint);
     const { from } = this.#config.recovery;
@@ -163,7 +149,7 @@ export class CheckpointStore {
         // As long as the job has no checkpoint of its own, the claimed one is all that there is of it.
         if (!keep && own.length > 0) this.#deleteClaimed();
         const retain = keep ? own.slice(-this.#config.checkpointing.retained) : [];
-        collectGarbage(this.host.fs, this.jobDirectory, { retain, inFlight: new Set(), sweep: true });
+        leaveBehind(this.host.fs, this.jobDirectory, retain);
       }
     } finally {
       await this.#release(() => true);
@@ -182,9 +168,7 @@ export class CheckpointStore {
   }
 
   #findOwn(): FoundCheckpoint[] {
-    return this.jobDirectory === null || !directoryExists(this.host.fs, this.jobDirectory)
-      ? []
-      : findCheckpointsOfJob(this.host.fs, this.jobDirectory);
+    return this.jobDirectory === null ? [] : findCheckpointsOfJob(this.host.fs, this.jobDirectory);
   }
 
   /**

@@ -18,6 +18,7 @@
  * - A manifest names only tables whose writing was confirmed as durable.
  * - A committable stays in every manifest until its commit was confirmed: a crash in between commits it again.
  * - What is deleted is decided from the retained manifests alone; tables in flight are named as such.
+ * - No publication begins while a collection runs that does not know of its tables.
  */
 import { assert } from '../format/assert.ts';
 import { TidemarkError } from '../format/errors.ts';
@@ -351,6 +352,8 @@ export class Checkpointing {
   async #write(manifest: Manifest, pending: PendingParts): Promise<Written> {
     const { savepoint, trigger } = pending;
     const { jobDirectory } = this.#options;
+    // Whether its tables are all there is looked at next, and none may go after that.
+    await this.#old?.collected();
     const saved = savepoint === null ? null : await this.#savepoints.write(savepoint, manifest);
     const savepointSummary = saved === null ? null : summaryOf('savepoint', saved.path, saved.sizes, manifest, pending);
     if (trigger === 'savepoint' || (jobDirectory === null && saved !== null))

@@ -10,7 +10,8 @@
  *   others    a Unix socket in the runtime directory (`dir-lock-file.ts`)
  *
  * What it does not see: an owner on another host, or in another network namespace (two containers that share a volume).
- * There the fence of publication remains: a manifest is linked to its final name, and only the first `link` succeeds.
+ * There the fence of publication remains: a checkpoint's directory is renamed to its final name, which fails where there is one, and is
+ * taken back where there is a later one. Deletion has no such fence: what one of two owners sweeps, the other may just have written.
  */
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';

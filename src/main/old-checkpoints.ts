@@ -31,6 +31,7 @@ export class OldCheckpoints {
   #complete: readonly number[];
   #waiting = 0;
   #last: Promise<void> = Promise.resolve();
+  #running: Promise<void> | null = null;
   #stopped = false;
 
   constructor(attempt: RunningAttempt, options: OldCheckpointsOptions) {
@@ -52,9 +53,20 @@ export class OldCheckpoints {
     if (subsumed === 0 && this.#options.abandoned().length === 0) return;
     this.#note(subsumed);
     this.#last = Promise.allSettled([this.#last, after])
-      .then(() => this.#collect(retain))
+      .then(() => (this.#running = this.#collect(retain)))
       // What could not be deleted is tried again by the next collection, and is not waited for until then.
-      .finally(() => this.#note(-subsumed));
+      .finally(() => {
+        this.#running = null;
+        this.#note(-subsumed);
+      });
+  }
+
+  /**
+   * Ends when the collection that runs now, if any, has ended. What it deletes it chose when it began: a table that was written
+   * since, with the content of an old one, may go with that. One that begins later is told of it.
+   */
+  async collected(): Promise<void> {
+    await this.#running;
   }
 
   /** No more deletions; ends when the one that has begun has. */

@@ -13,7 +13,8 @@
  * (`abandoned`). Others, and temporary files, are swept only when the caller says that nothing is being written
  * (`sweep`), since a table that was just finished looks like one. A
  * table that is written again, with the same content, just while an old checkpoint that had it is deleted, can be lost;
- * publication notices (`publish.ts`, step 1) and fails.
+ * publication notices (`publish.ts`, step 1) and fails. So it must not begin before such a collection has ended
+ * (`main/checkpointing.ts`): what goes after it has looked, it does not notice.
  */
 import { join } from 'node:path';
 import type { TidemarkError } from '../format/errors.ts';

@@ -72,6 +72,28 @@ describe('old checkpoints', () => {
     expect(cleared).toEqual(['x']);
   });
 
+  /** A table may be written again, with the content of one that is being deleted: then it goes too, after publication has looked. */
+  test('a publication waits for the collection that runs, and not for those that have not begun', async () => {
+    const { old, tasks } = slow(1);
+    let committed = (): void => undefined;
+    await old.collected();
+    old.add(1, Promise.resolve());
+    old.add(2, Promise.resolve());
+    old.add(3, new Promise<void>((resolve) => (committed = resolve)));
+    await settle();
+    let ended = false;
+    const collected = old.collected().then(() => (ended = true));
+    await settle();
+    expect({ running: tasks.length, ended }).toEqual({ running: 1, ended: false });
+    tasks[0].end();
+    await collected;
+    expect(tasks).toHaveLength(1);
+    committed();
+    await settle();
+    tasks[1].end();
+    await old.stop();
+  });
+
   test('nothing is deleted before the sinks have committed', async () => {
     const { old, tasks } = slow(1, [1]);
     let committed = (): void => undefined;

@@ -1,0 +1,47 @@
+/**
+ * What a process does with the job's directory that it owns, beside publishing and collecting: clear up what its predecessor left, say
+ * which checkpoints there are, and leave at the end what the retention policy keeps. `main/checkpoint-store.ts` decides when.
+ */
+import type { FsPort } from './fs-port.ts';
+import { collectGarbage } from './gc.ts';
+import { latestCheckpointId } from './publish.ts';
+import { findCheckpointsOfJob } from './restore.ts';
+
+/** What an earlier attempt of the job, or an earlier process, was writing when it ended is nobody's. Call it before anything is written. */
+export function sweepLeftovers(fs: FsPort, jobDir: string): void {
+  const own = findCheckpointsOfJob(fs, jobDir);
+  if (own.length === 0) return;
+  try {
+    collectGarbage(fs, jobDir, { retain: own.map(({ checkpointId }) => checkpointId), inFlight: new Set(), sweep: true });
+  } catch {
+    // A manifest cannot be read: nothing is deleted, and restoring will say what is wrong.
+  }
+}
+
+/** Numbers of the complete checkpoints in a job's directory, oldest first. */
+export function completeCheckpoints(fs: FsPort, jobDir: string): number[] {
+  return findCheckpointsOfJob(fs, jobDir)
+    .filter(({ problem }) => problem === null)
+    .map(({ checkpointId }) => checkpointId)
+    .toReversed();
+}
+
+/**
+ * Number of the first barrier of an attempt: above every checkpoint that there is or was, since a number is never used twice.
+ *
+ * @param next      least number that the process has not used
+ * @param restored  the checkpoint that the attempt starts from; null: it starts empty
+ */
+export function firstEpochOf(fs: FsPort, jobDir: string | null, next: number, restored: number | null): number {
+  return Math.max(next, (restored ?? 0) + 1, highestNumber(fs, jobDir) + 1);
+}
+
+/** Highest number of a checkpoint in the job's own directory; 0 if there is none. */
+export function highestNumber(fs: FsPort, jobDir: string | null): number {
+  return jobDir === null ? 0 : latestCheckpointId(fs, jobDir);
+}
+
+/** When the job ends, and nothing is being written: deletes all but the checkpoints to keep. */
+export function leaveBehind(fs: FsPort, jobDir: string, retain: readonly number[]): void {
+  collectGarbage(fs, jobDir, { retain, inFlight: new Set(), sweep: true });
+}

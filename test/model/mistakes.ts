@@ -1,0 +1,65 @@
+/** Mistakes that the model must find: each takes the place of something that the product does right. */
+import type { FsPort } from '../../src/snapshot/fs-port.ts';
+import { listDirectory, removeDirectoryOfFiles, syncDirectory } from '../../src/snapshot/files.ts';
+import { deletionName } from '../../src/snapshot/paths.ts';
+import { findCheckpointsOfJob } from '../../src/snapshot/restore.ts';
+import { tablesOf } from '../../src/format/manifest.ts';
+import { OPERATIONS, type Operations } from './operations.ts';
+
+/** Publication with another file system than the real one. */
+function publishingWith(change: (fs: FsPort) => Partial<FsPort>): Operations {
+  return {
+    ...OPERATIONS,
+    carryOut: (fs, task, table) => OPERATIONS.carryOut(task.op === 'publish' ? changed(fs, change(fs)) : fs, task, table),
+  };
+}
+
+function changed(fs: FsPort, change: Partial<FsPort>): FsPort {
+  return new Proxy(fs, {
+    get: (target, name: keyof FsPort) => change[name] ?? target[name].bind(target),
+  });
+}
+
+/** A checkpoint that has the number already is replaced. */
+export const REPLACES_WHAT_IS_THERE = publishingWith((fs) => ({
+  rename: (from, to) => {
+    if (listDirectory(fs, to).length > 0) removeDirectoryOfFiles(fs, to);
+    fs.rename(from, to);
+  },
+}));
+
+/** Nobody looks whether a later checkpoint exists. */
+export const OVERLOOKS_LATER_ONES = publishingWith(() => ({ list: () => [] }));
+
+/** The name of the new checkpoint is not made durable before it counts, and older ones are deleted. */
+export const FORGETS_THE_LAST_SYNC = publishingWith((fs) => {
+  let renamed = false;
+  return {
+    rename: (from, to) => {
+      fs.rename(from, to);
+      renamed = true;
+    },
+    fsync: (fd) => {
+      if (!renamed) fs.fsync(fd);
+    },
+  };
+});
+
+/** A table goes with the checkpoint that wrote it, whoever has inherited it. */
+export const DELETES_WITH_THE_WRITER: Operations = {
+  ...OPERATIONS,
+  carryOut: (fs, task, table) => {
+    if (task.op !== 'gc') return OPERATIONS.carryOut(fs, task, table);
+    const { jobDirectory, retain } = task;
+    for (const { checkpointId, checkpoint, directory } of findCheckpointsOfJob(fs, jobDirectory)) {
+      if (checkpoint === null || checkpointId >= Math.max(...retain)) continue;
+      const away = `${jobDirectory}/${deletionName(`chk-${checkpointId}`)}`;
+      fs.rename(directory, away);
+      syncDirectory(fs, jobDirectory);
+      removeDirectoryOfFiles(fs, away);
+      for (const { hash, createdBy } of tablesOf(checkpoint.manifest).values())
+        if (createdBy === checkpointId) fs.unlink(`${jobDirectory}/shared/${hash}.sst`);
+    }
+    return { failures: 0 };
+  },
+};

@@ -1,11 +1,8 @@
-/**
- * Calls a function of a module in a process of its own, for its result. Parent and child are this one file: the child is
- * started with the module, the function and the options, and sends back what the function returns.
- */
+/** Calls a function of a module in a process of its own, for its result. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const SELF = fileURLToPath(import.meta.url);
+const CHILD = fileURLToPath(new URL('./isolated-child.mjs', import.meta.url));
 const MEASURE = new URL('./measure.mjs', import.meta.url).href;
 const BASELINES = new URL('../engine/baselines.mjs', import.meta.url).href;
 
@@ -25,7 +22,7 @@ export function baselineAlone(name, options) {
  * @param options    its argument; both this and its result are JSON
  */
 export function callAlone(moduleUrl, name, options) {
-  const child = fork(SELF, [moduleUrl, name, JSON.stringify(options)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(CHILD, [moduleUrl, name, JSON.stringify(options)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   return new Promise((resolve, reject) => {
     let result;
     child.on('message', (message) => {
@@ -37,13 +34,4 @@ export function callAlone(moduleUrl, name, options) {
       else reject(new Error(`${name} ended with ${signal ?? `exit code ${code}`}; what it said is above`));
     });
   });
-}
-
-if (process.argv[1] === SELF && process.send !== undefined) {
-  // Without its parent nobody wants the result, and a job without end would go on for ever.
-  process.once('disconnect', () => process.exit());
-  const [moduleUrl, name, options] = process.argv.slice(2);
-  const functions = await import(moduleUrl);
-  const result = await functions[name](JSON.parse(options));
-  process.send(result, () => process.disconnect());
 }

@@ -12,7 +12,7 @@
  *
  * An entry of (4 B, 8 B) that is in the cache costs about 30 ns, the hash of the file included. One that is not waits
  * for memory, three times as long; a caller whose entries lie scattered reads a word of each of the next 64 first, so
- * that their cache lines come in together (bench/sorted-table.ts).
+ * that their cache lines come in together (bench/micro/tables.mjs).
  */
 import { assert } from '../assert.ts';
 import type { EntryBatch } from '../entry-batch.ts';

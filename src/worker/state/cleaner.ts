@@ -5,7 +5,7 @@
  * Which segment: the one with the smallest live share (greedy, as in log-structured file systems; Rosenblum and Ousterhout 1992), while
  * garbage is more than MAX_GARBAGE_SHARE of what is used. Under uniform random updates a used share of 78 % means victims that are
  * about 60 % live, so 1.5 records are moved for each record overwritten. Measured at the worst, 5 % of the keys between two marks,
- * all at random: memory is 1.4 to 1.63 times (key + value + 16) an entry, and cleaning is 36 % of the CPU time (`bench/state-map.ts`).
+ * all at random: memory is 1.4 to 1.63 times (key + value + 16) an entry, and cleaning is 36 % of the CPU time (`bench state --only memory`).
  *
  * Invariants:
  * - A record moves only if no reader can meet it twice or not at all: its epoch is complete, or nobody is pinned, or it belongs to

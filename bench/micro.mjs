@@ -1,0 +1,78 @@
+/**
+ * Has a part of the engine become slower? Hashes, codecs, state index and log, sorted tables and rings, each by itself, against the
+ * figures that are stored in bench/micro/baseline.json.
+ *
+ *     npm run bench:micro                      under a minute; exit code 1 when a part is slower than its stored figure allows
+ *     npm run bench:micro -- --only codecs     one group: hashes, codecs, state, tables, rings; may be repeated
+ *     npm run bench:micro -- --quick           short, and no exit code for what is slower: shows that it runs
+ *     npm run bench:micro -- --update          stores what was measured as the new baseline of this version of Node
+ *     npm run bench:micro -- --tolerance 0.5   how much slower is still taken for the same; default 0.35
+ *     npm run bench:micro -- --json            one JSON document on stdout; --out <file>: into a file
+ *
+ * Stored are no times but ratios to a loop of plain JavaScript that runs in turns with the part (bench/micro/reference.mjs): how fast
+ * the machine is cancels out. More in docs/benchmarks.md.
+ */
+import { benchProgram, point } from './lib/program.mjs';
+import { row } from './lib/report.mjs';
+import { readBaseline, writeBaseline } from './micro/baseline.mjs';
+import { codecs } from './micro/codecs.mjs';
+import { hashes } from './micro/hashes.mjs';
+import { measureGroup } from './micro/measure.mjs';
+import { rings } from './micro/rings.mjs';
+import { state } from './micro/state.mjs';
+import { tables } from './micro/tables.mjs';
+
+const baseline = readBaseline();
+const measured = {};
+let isUpdate = false;
+
+const scenarios = [hashes, codecs, state, tables, rings].map((group) => ({
+  name: group.name,
+  question: group.question,
+  async *rows({ tolerance, ...times }) {
+    const { name } = group;
+    const allows = (task, ratio) =>
+      baseline[`${name}: ${task}`] === undefined || ratio <= baseline[`${name}: ${task}`] * (1 + tolerance);
+    for (const result of await measureGroup(await group.tasks(), { ...times, allows: isUpdate ? () => true : allows })) {
+      const { task, unit, nsPerItem, referenceNs, ratio, rounds } = result;
+      const id = `${name}: ${task}`;
+      measured[id] = ratio;
+      const stored = isUpdate ? undefined : baseline[id];
+      // The stored ratio, as a time on this machine now.
+      const target = stored === undefined ? null : { atMost: Number((stored * referenceNs * (1 + tolerance)).toPrecision(3)) };
+      const change = stored === undefined ? 'no figure is stored' : `${percent(ratio / stored - 1)} against the stored figure`;
+      yield row(task, nsPerItem, `ns/${unit}`, target, isUpdate ? '' : change);
+      yield point({
+        kind: 'micro.task',
+        group: name,
+        task,
+        unit,
+        nsPerItem,
+        referenceNs,
+        ratio,
+        storedRatio: stored ?? null,
+        rounds,
+      });
+    }
+  },
+}));
+
+await benchProgram({
+  bench: 'micro',
+  scenarios,
+  quick: { roundMs: 15, rounds: 1, tries: 1 },
+  full: { roundMs: 60, rounds: 5, tries: 3 },
+  options: { update: { type: 'boolean', default: false }, tolerance: { type: 'string', default: '0.35' } },
+  settle(settings, { update, tolerance, quick }) {
+    if (!(Number(tolerance) > 0)) throw new Error(`--tolerance takes a share above 0, not '${tolerance}'.`);
+    if (update && quick) throw new Error('--quick is too short to be stored: leave it out with --update.');
+    isUpdate = update;
+    return { ...settings, tolerance: Number(tolerance) };
+  },
+});
+
+if (isUpdate && Object.keys(measured).length > 0) console.error(`Stored in ${writeBaseline(measured)}.`);
+
+function percent(share) {
+  return `${share < 0 ? '-' : '+'}${Math.abs(share * 100).toFixed(0)} %`;
+}

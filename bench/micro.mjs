@@ -17,7 +17,7 @@ import { row } from './lib/report.mjs';
 import { readBaseline, writeBaseline } from './micro/baseline.mjs';
 import { codecs } from './micro/codecs.mjs';
 import { hashes } from './micro/hashes.mjs';
-import { measureGroup } from './micro/measure.mjs';
+import { measureTask } from './micro/measure.mjs';
 import { rings } from './micro/rings.mjs';
 import { state } from './micro/state.mjs';
 import { tables } from './micro/tables.mjs';
@@ -26,33 +26,22 @@ const baseline = readBaseline();
 const measured = {};
 let isUpdate = false;
 
-const scenarios = [hashes, codecs, state, tables, rings].map((group) => ({
-  name: group.name,
-  question: group.question,
+const scenarios = [hashes, codecs, state, tables, rings].map(({ name, question, tasks }) => ({
+  name,
+  question,
   async *rows({ tolerance, ...times }) {
-    const { name } = group;
-    const allows = (task, ratio) =>
-      baseline[`${name}: ${task}`] === undefined || ratio <= baseline[`${name}: ${task}`] * (1 + tolerance);
-    for (const result of await measureGroup(await group.tasks(), { ...times, allows: isUpdate ? () => true : allows })) {
-      const { task, unit, nsPerItem, referenceNs, ratio, rounds } = result;
+    for (const { task, unit } of tasks) {
       const id = `${name}: ${task}`;
-      measured[id] = ratio;
       const stored = isUpdate ? undefined : baseline[id];
+      const most = stored === undefined ? Infinity : stored * (1 + tolerance);
+      const result = await measureTask(name, task, { ...times, allows: (ratio) => ratio <= most });
+      const { nsPerItem, referenceNs, ratio } = result;
+      measured[id] = ratio;
       // The stored ratio, as a time on this machine now.
-      const target = stored === undefined ? null : { atMost: Number((stored * referenceNs * (1 + tolerance)).toPrecision(3)) };
-      const change = stored === undefined ? 'no figure is stored' : `${percent(ratio / stored - 1)} against the stored figure`;
+      const target = stored === undefined ? null : { atMost: Number((most * referenceNs).toPrecision(3)) };
+      const change = stored === undefined ? 'nothing is stored' : `${percent(ratio / stored - 1)} against what is stored`;
       yield row(task, nsPerItem, `ns/${unit}`, target, isUpdate ? '' : change);
-      yield point({
-        kind: 'micro.task',
-        group: name,
-        task,
-        unit,
-        nsPerItem,
-        referenceNs,
-        ratio,
-        storedRatio: stored ?? null,
-        rounds,
-      });
+      yield point({ kind: 'micro.task', group: name, task, unit, storedRatio: stored ?? null, ...result });
     }
   },
 }));
@@ -60,8 +49,8 @@ const scenarios = [hashes, codecs, state, tables, rings].map((group) => ({
 await benchProgram({
   bench: 'micro',
   scenarios,
-  quick: { roundMs: 15, rounds: 1, tries: 1 },
-  full: { roundMs: 60, rounds: 5, tries: 3 },
+  quick: { warmUpMs: 20, roundMs: 15, rounds: 1, tries: 1 },
+  full: { warmUpMs: 200, roundMs: 60, rounds: 5, tries: 3 },
   options: { update: { type: 'boolean', default: false }, tolerance: { type: 'string', default: '0.35' } },
   settle(settings, { update, tolerance, quick }) {
     if (!(Number(tolerance) > 0)) throw new Error(`--tolerance takes a share above 0, not '${tolerance}'.`);

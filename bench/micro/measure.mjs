@@ -1,40 +1,52 @@
 /**
- * Runs the tasks of a group with tinybench. A task is
+ * Measures one task with tinybench. A group of tasks is `{ name, question, tasks }`, and a task
  *
- *     { task, unit, items, reference: 'cache' | 'memory', run(), before?(), after?() }
+ *     { task, unit, items, reference: 'cache' | 'memory', make() }
  *
- * where a call of `run` handles `items` items, some tens of microseconds at least, so that the clock does not count. `before` and
- * `after` surround all calls of a round and are not timed.
+ * where `make` returns a function, or `{ run, before, after }`. A call of it handles `items` items, some tens of microseconds at
+ * least, so that the clock does not count. `before` and `after` surround all calls of a round and are not timed.
+ *
+ * Each task is measured in a process of its own: loops that several tasks share would be compiled for all of them.
  */
 import { Bench } from 'tinybench';
+import { callAlone } from '../lib/isolated.mjs';
 import { REFERENCES } from './reference.mjs';
 
 /**
- * Task and reference take turns, `rounds` times. The ratio is the lowest of the rounds: a busy machine makes a round slower, never
- * faster. A task that `allows` does not let pass is measured again, `tries` times in all, for the same reason.
+ * Measures the task until it `allows` what was measured, at most `tries` times: a busy machine makes it slower, never faster.
  *
- * @param allows  (task, ratio) => is it as fast as it should be?
- * @returns {Promise<{ task, unit, nsPerItem, referenceNs, ratio, rounds: { nsPerItem, referenceNs, ratio }[] }[]>}
+ * @param group   name of the group, which is also that of its module
+ * @param allows  ratio => is it as fast as it should be?
+ * @returns {Promise<{ nsPerItem, referenceNs, ratio, rounds }>} of the round with the lowest ratio; all rounds in `rounds`
  */
-export async function measureGroup(tasks, { roundMs, rounds, tries, allows }) {
-  const references = {};
-  const results = [];
-  for (const task of tasks) {
-    const reference = REFERENCES[task.reference];
-    const run = (references[task.reference] ??= reference.make());
-    const measured = [];
-    let best;
-    for (let attempt = 0; attempt < tries && (attempt === 0 || !allows(task.task, best.ratio)); attempt++) {
-      for (let round = 0; round < rounds; round++) {
-        const referenceNs = (await medianMs({ run }, roundMs / 2)) * (1e6 / reference.items);
-        const nsPerItem = (await medianMs(task, roundMs)) * (1e6 / task.items);
-        measured.push({ nsPerItem, referenceNs, ratio: nsPerItem / referenceNs });
-      }
-      best = measured.reduce((least, result) => (result.ratio < least.ratio ? result : least));
-    }
-    results.push({ task: task.task, unit: task.unit, ...best, rounds: measured });
+export async function measureTask(group, task, { warmUpMs, roundMs, rounds, tries, allows }) {
+  const measured = [];
+  let best;
+  do {
+    measured.push(...(await callAlone(import.meta.url, 'measureRounds', { group, task, warmUpMs, roundMs, rounds })));
+    best = measured.reduce((least, round) => (round.ratio < least.ratio ? round : least));
+    tries--;
+  } while (tries > 0 && !allows(best.ratio));
+  return { ...best, rounds: measured };
+}
+
+/** Called in a process of its own. Task and reference take turns. @returns {{ nsPerItem, referenceNs, ratio }[]} */
+export async function measureRounds({ group, task: name, warmUpMs, roundMs, rounds }) {
+  const module = await import(`./${group}.mjs`);
+  const found = module[group].tasks.find(({ task }) => task === name);
+  const made = found.make();
+  const timed = typeof made === 'function' ? { run: made } : made;
+  const reference = REFERENCES[found.reference];
+  const referenceRun = reference.make();
+  const measured = [];
+  // What is compiled in the background is ready then.
+  await medianMs(timed, warmUpMs);
+  for (let round = 0; round < rounds; round++) {
+    const referenceNs = (await medianMs({ run: referenceRun }, roundMs / 2)) * (1e6 / reference.items);
+    const nsPerItem = (await medianMs(timed, roundMs)) * (1e6 / found.items);
+    measured.push({ nsPerItem, referenceNs, ratio: nsPerItem / referenceNs });
   }
-  return results;
+  return measured;
 }
 
 /** Median time of a call, warm-up apart. */

@@ -7,55 +7,55 @@ import { CONSUMED, LAYOUT, sumOfSlot, WORDS } from './ring.mjs';
 
 const FRAME_BYTES = 24;
 const FRAMES = 8192;
+/** Frames that are appended together, as an exchange does with those of a run; fewer than a slot takes. */
+const RUN = 512;
 const CONSUMER = new URL('./ring-consumer.mjs', import.meta.url);
 
 export const rings = {
   name: 'rings',
   question: 'What does it cost to hand a record to another stage, in one thread and between two?',
-  tasks() {
-    const frames = Memory.local(FRAMES * FRAME_BYTES);
-    const words = new Uint32Array(FRAMES);
-    for (let i = 0; i < FRAMES; i++) {
-      words[i] = (i * FRAME_BYTES) / 4;
-      frames.u32[words[i]] = FRAME_BYTES;
-      frames.u32[words[i] + 1] = i;
-    }
-    return [inOneThread(frames, words), betweenTwo(frames, words)].map((task) => ({
-      ...task,
-      unit: 'frame',
-      reference: 'cache',
-      items: FRAMES,
-    }));
-  },
+  tasks: [
+    { task: 'hand over in one thread', make: inOneThread },
+    { task: 'hand over between two threads', make: betweenTwo },
+  ].map((task) => ({ ...task, unit: 'frame', reference: 'cache', items: FRAMES })),
 };
 
-function inOneThread(frames, words) {
+function someFrames() {
+  const frames = Memory.local(FRAMES * FRAME_BYTES);
+  const words = new Uint32Array(FRAMES);
+  for (let i = 0; i < FRAMES; i++) {
+    words[i] = (i * FRAME_BYTES) / 4;
+    frames.u32[words[i]] = FRAME_BYTES;
+    frames.u32[words[i] + 1] = i;
+  }
+  return { frames, words };
+}
+
+function inOneThread() {
+  const { frames, words } = someFrames();
   const memory = Memory.shared(channelBytes(LAYOUT));
   const writer = new ChannelWriter(memory, 0, 0, LAYOUT, []);
   const reader = new ChannelReader(memory, 0, 0, LAYOUT);
-  return {
-    task: 'hand over in one thread',
-    run() {
-      let sum = 0;
-      for (let i = 0; i < FRAMES; i += RUN) {
-        writer.appendFrames(frames, words, i, RUN);
-        writer.publish();
-        while (reader.ready()) sum ^= sumOfSlot(reader);
-      }
-      return sum;
-    },
+  return () => {
+    let sum = 0;
+    for (let i = 0; i < FRAMES; i += RUN) {
+      writer.appendFrames(frames, words, i, RUN);
+      writer.publish();
+      while (reader.ready()) sum ^= sumOfSlot(reader);
+    }
+    return sum;
   };
 }
 
 /** A call ends when the consumer has taken all frames: what it waits for then is part of the cost. */
-function betweenTwo(frames, words) {
+function betweenTwo() {
+  const { frames, words } = someFrames();
   const memory = Memory.shared(channelBytes(LAYOUT));
   const writer = new ChannelWriter(memory, 0, 0, LAYOUT, []);
   const shared = new Int32Array(new SharedArrayBuffer(WORDS * 4));
   let worker;
   let sent = 0;
   return {
-    task: 'hand over between two threads',
     async before() {
       worker = new Worker(CONSUMER, { workerData: { memory: memory.bytes, shared: shared.buffer } });
       await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
@@ -75,6 +75,3 @@ function betweenTwo(frames, words) {
     },
   };
 }
-
-/** Frames that are appended together, as an exchange does with those of a run; fewer than a slot takes. */
-const RUN = 512;

@@ -9,79 +9,34 @@ import { addInBatches, newStateMap } from '../state/loops.mjs';
 const ENTRIES = 2 ** 19;
 const FEW = 2 ** 12;
 const PROBES = 4096;
+const PIECES = 64;
 const CHANGED = 2 ** 14;
 const LOADED = 2 ** 14;
 
 export const state = {
   name: 'state',
   question: 'What do probes, appends, the collecting of changes and the loading of entries cost?',
-  tasks() {
-    return [...probes('in memory', 'memory', ENTRIES), ...probes('in the cache', 'cache', FEW), ...changes(), loading()];
-  },
-};
-
-function probes(where, reference, entries) {
-  const keys = longKeys(entries);
-  const map = newStateMap();
-  const addAll = addInBatches(map);
-  addAll(keys, entries);
-  // Another piece of the stream at each call, so that nothing is in the cache that would not be.
-  const stream = streamOf(keys, PROBES * 64, entries, 1);
-  const piece = { u32: null, f64: null };
-  let call = 0;
-  const nextPiece = () => {
-    const from = (call++ % 64) * PROBES;
-    piece.u32 = stream.u32.subarray(2 * from, 2 * (from + PROBES));
-    return from;
-  };
-  return [
+  tasks: [
+    findTask('in memory', 'memory', ENTRIES),
+    updateTask('in memory', 'memory', ENTRIES),
+    findTask('in the cache', 'cache', FEW),
+    updateTask('in the cache', 'cache', FEW),
     {
-      task: `find one at a time, ${where}`,
-      unit: 'key',
-      reference,
-      items: PROBES,
-      run() {
-        const from = nextPiece();
-        const { u32 } = stream;
-        let sum = 0;
-        for (let i = from; i < from + PROBES; i++)
-          sum ^= map.find(hashKeyOfTwoWords(u32[2 * i], u32[2 * i + 1]), stream, i * 8, 8);
-        return sum;
-      },
-    },
-    {
-      task: `update in batches, ${where}`,
-      unit: 'key',
-      reference,
-      items: PROBES,
-      run() {
-        nextPiece();
-        return addAll(piece, PROBES);
-      },
-    },
-  ];
-}
-
-/** After a barrier the first change of a key appends a copy; then the changes are collected, as for a checkpoint. */
-function changes() {
-  const keys = longKeys(CHANGED);
-  const map = newStateMap();
-  const addAll = addInBatches(map);
-  addAll(keys, CHANGED);
-  let epoch = 1;
-  const reader = openDeltaReader(map.handles());
-  return [
-    {
+      // After a barrier the first change of a key appends a copy.
       task: 'append to the log after a barrier, cleaning up',
       unit: 'key',
       reference: 'cache',
       items: CHANGED,
-      run() {
-        map.mark(++epoch);
-        map.complete(epoch - 1);
-        addAll(keys, CHANGED);
-        while (map.clean(1000));
-        return map.size;
+      make() {
+        const { keys, map, addAll } = filled(CHANGED);
+        let epoch = 1;
+        return () => {
+          map.mark(++epoch);
+          map.complete(epoch - 1);
+          addAll(keys, CHANGED);
+          while (map.clean(1000));
+          return map.size;
+        };
       },
     },
     {
@@ -89,31 +44,74 @@ function changes() {
       unit: 'key',
       reference: 'cache',
       items: CHANGED,
-      before() {
-        map.mark(++epoch);
-        addAll(keys, CHANGED);
-        map.mark(++epoch);
+      make() {
+        const { map } = filled(CHANGED);
+        map.mark(2);
+        const reader = openDeltaReader(map.handles());
+        return () => reader.collect(0, 1).length;
       },
-      run: () => reader.collect(epoch - 2, epoch - 1).length,
     },
-  ];
-}
+    {
+      // As a restore does. Memory of a new map is touched for the first time: that is part of it.
+      task: 'load entries into a new map',
+      unit: 'entry',
+      reference: 'memory',
+      items: LOADED,
+      make() {
+        const keys = longKeys(LOADED);
+        const { u32 } = keys;
+        const addresses = new Uint32Array(LOADED);
+        return () => {
+          const map = createStateMap({ limitBytes: 2 ** 24, expectedEntries: LOADED, epoch: 1, label: 'bench' });
+          for (let i = 0; i < LOADED; i++)
+            addresses[i] = map.place(hashKeyOfTwoWords(u32[2 * i], u32[2 * i + 1]), keys, i * 8, 8, keys, i * 8, 8);
+          map.addPlaced(addresses, LOADED);
+          return map.size;
+        };
+      },
+    },
+  ],
+};
 
-/** As a restore does. Memory of a new map is touched for the first time: that is part of it. */
-function loading() {
-  const keys = longKeys(LOADED);
-  const addresses = new Uint32Array(LOADED);
+function findTask(where, reference, entries) {
   return {
-    task: 'load entries into a new map',
-    unit: 'entry',
-    reference: 'memory',
-    items: LOADED,
-    run() {
-      const map = createStateMap({ limitBytes: 2 ** 24, expectedEntries: LOADED, epoch: 1, label: 'bench' });
-      for (let i = 0; i < LOADED; i++)
-        addresses[i] = map.place(hashKeyOfTwoWords(keys.u32[2 * i], keys.u32[2 * i + 1]), keys, i * 8, 8, keys, i * 8, 8);
-      map.addPlaced(addresses, LOADED);
-      return map.size;
+    task: `find one at a time, ${where}`,
+    unit: 'key',
+    reference,
+    items: PROBES,
+    make() {
+      const { map, nextPiece } = filled(entries);
+      return () => {
+        const piece = nextPiece();
+        const { u32 } = piece;
+        let sum = 0;
+        for (let i = 0; i < PROBES; i++) sum ^= map.find(hashKeyOfTwoWords(u32[2 * i], u32[2 * i + 1]), piece, i * 8, 8);
+        return sum;
+      };
     },
   };
+}
+
+function updateTask(where, reference, entries) {
+  return {
+    task: `update in batches, ${where}`,
+    unit: 'key',
+    reference,
+    items: PROBES,
+    make() {
+      const { addAll, nextPiece } = filled(entries);
+      return () => addAll(nextPiece(), PROBES);
+    },
+  };
+}
+
+/** A map of so many keys; pieces of a random stream of them, another one at each call, so that nothing is in the cache by chance. */
+function filled(entries) {
+  const keys = longKeys(entries);
+  const map = newStateMap();
+  const addAll = addInBatches(map);
+  addAll(keys, entries);
+  const pieces = Array.from({ length: PIECES }, (_, seed) => streamOf(keys, PROBES, entries, seed));
+  let call = 0;
+  return { keys, map, addAll, nextPiece: () => pieces[call++ % PIECES] };
 }

@@ -15,34 +15,39 @@ const RANGE = { first: 0, last: 0xffffffff };
 export const tables = {
   name: 'tables',
   question: 'What does it cost to write, read and merge an entry of a sorted table?',
-  tasks() {
-    const memory = Memory.shared(ENTRIES * 16);
-    const order = sortedByHash(memory);
-    const all = tableOf(memory, order, AHEAD);
-    // A large old table and small new ones, as they come of incremental checkpoints.
-    const small = [1, 2, 3].map((residue) =>
-      tableOf(
-        memory,
-        order.filter((i) => i % 64 === residue),
-        AHEAD,
-      ),
-    );
-    const merged = [...small, all].map(readerOf);
-    return [
-      { task: 'write scattered entries', unit: 'entry', run: () => tableOf(memory, order, 0).length },
-      { task: 'write scattered entries, reading ahead', unit: 'entry', run: () => tableOf(memory, order, AHEAD).length },
-      { task: 'scan', unit: 'entry', run: () => sumOf(readerOf(all)) },
-      {
-        task: 'merge a large table and three small ones',
-        unit: 'entry',
-        run: () => written((writer) => mergeTables(writer, merged, { range: RANGE, dropTombstones: true })).length,
+  tasks: [
+    { task: 'write scattered entries', make: () => writing(0) },
+    { task: 'write scattered entries, reading ahead', make: () => writing(AHEAD) },
+    {
+      task: 'scan',
+      make() {
+        const { memory, order } = scatteredEntries();
+        const table = tableOf(memory, order, AHEAD);
+        return () => sumOf(readerOf(table));
       },
-    ].map((task) => ({ ...task, reference: 'memory', items: ENTRIES }));
-  },
+    },
+    {
+      task: 'merge a large table and three small ones',
+      make() {
+        const { memory, order } = scatteredEntries();
+        // As they come of incremental checkpoints.
+        const small = [1, 2, 3].map((residue) => order.filter((i) => i % 64 === residue));
+        const readers = [...small, order].map((some) => readerOf(tableOf(memory, some, AHEAD)));
+        return () => written((writer) => mergeTables(writer, readers, { range: RANGE, dropTombstones: true })).length;
+      },
+    },
+  ].map((task) => ({ ...task, unit: 'entry', reference: 'memory', items: ENTRIES })),
 };
 
-/** Key at 0, hash at 4, value at 8 of each 16 bytes. @returns the order of the entries by hash */
-function sortedByHash({ u32, f64 }) {
+function writing(ahead) {
+  const { memory, order } = scatteredEntries();
+  return () => tableOf(memory, order, ahead).length;
+}
+
+/** Key at 0, hash at 4, value at 8 of each 16 bytes of shared memory; the order of the entries by hash. */
+function scatteredEntries() {
+  const memory = Memory.shared(ENTRIES * 16);
+  const { u32, f64 } = memory;
   const keys = new Float64Array(ENTRIES);
   for (let i = 0; i < ENTRIES; i++) {
     u32[i * 4] = i;
@@ -50,7 +55,7 @@ function sortedByHash({ u32, f64 }) {
     f64[i * 2 + 1] = i;
     keys[i] = u32[i * 4 + 1] * ENTRIES + i;
   }
-  return Uint32Array.from(keys.sort(), (key) => key % ENTRIES);
+  return { memory, order: Uint32Array.from(keys.sort(), (key) => key % ENTRIES) };
 }
 
 /** @param ahead  entries of which a word is read before the first of them is written; 0: none */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { callAlone } from '../lib/isolated.mjs';
 
+const PREFIX = join(tmpdir(), 'tidemark-bench-snapshots-');
 const MEASURE = new URL('./measure.mjs', import.meta.url).href;
 
 /** @param name  function of `measure.mjs` */
@@ -11,9 +12,18 @@ export function measureSnapshots(name, options) {
   return callAlone(MEASURE, name, options);
 }
 
-/** Fills a state, and has it used for as long as `use` goes on. */
-export async function* withFilled(state, use) {
-  const directory = mkdtempSync(join(tmpdir(), 'tidemark-bench-state-'));
+/**
+ * Fills a state, and keeps its checkpoint for as long as `use` takes.
+ *
+ * @param use  gets the result of `fill`; its own is what is returned
+ */
+export function withFilled(state, use) {
+  return inTemporary(async (directory) => use(await measureSnapshots('fill', { state, directory })));
+}
+
+/** `withFilled` for a generator, all of which is yielded. */
+export async function* whileFilled(state, use) {
+  const directory = mkdtempSync(PREFIX);
   try {
     yield* use(await measureSnapshots('fill', { state, directory }));
   } finally {
@@ -23,7 +33,7 @@ export async function* withFilled(state, use) {
 
 /** @param use  gets an empty directory */
 export async function inTemporary(use) {
-  const directory = mkdtempSync(join(tmpdir(), 'tidemark-bench-snapshots-'));
+  const directory = mkdtempSync(PREFIX);
   try {
     return await use(directory);
   } finally {

@@ -14,24 +14,22 @@ export const frequent = {
     const entries = entriesOf(stateBytes, valueBytes);
     const changes = Math.max(1, Math.round((entries * CHANGED_PER_SECOND * stream.intervalMs) / 1000));
     const state = { entries, valueBytes, distribution: 'uniform', seed };
-    yield* withFilled(state, async function* ({ path: from }) {
-      const measured = await inTemporary((directory) =>
-        measureSnapshots('measureStream', { state, changes, from, stream, directory }),
-      );
-      const { perSecondWith, perSecondWithout, stallMs, streamed } = measured;
-      yield point({ kind: 'snapshots.frequent', stateBytes, ...state, changes, ...stream, ...measured });
-      const kept = perSecondWith.map((perSecond, pair) => (perSecond / perSecondWithout[pair]) * 100);
-      yield row('without checkpoints, median', median(perSecondWithout), 'records/s', null, `of ${perSecondWithout.length}`);
-      yield row('with checkpoints, median', median(perSecondWith), 'records/s', null, `${streamed.length} checkpoints`);
-      yield row(
-        'throughput kept, median of the pairs',
-        median(kept),
-        '%',
-        stateBytes === TARGET.stateBytes ? TARGET.kept : null,
-        `${kept.map((share) => share.toFixed(0)).join(', ')}; ${stateBytes / 1e6} MB, values of ${valueBytes} B`,
-      );
-      yield row('time until durable, median', median(streamed.map(({ durationMs }) => durationMs)), 'ms');
-      yield row('stall, p99', percentile(stallMs, 0.99), 'ms');
-    });
+    const measured = await withFilled(state, ({ path: from }) =>
+      inTemporary((directory) => measureSnapshots('measureStream', { state, changes, from, stream, directory })),
+    );
+    const { perSecondWith, perSecondWithout, stallMs, streamed } = measured;
+    yield point({ kind: 'snapshots.frequent', stateBytes, ...state, changes, ...stream, ...measured });
+    const kept = perSecondWith.map((perSecond, pair) => (perSecond / perSecondWithout[pair]) * 100);
+    yield row('without checkpoints, median', median(perSecondWithout), 'records/s', null, `of ${perSecondWithout.length}`);
+    yield row('with checkpoints, median', median(perSecondWith), 'records/s', null, `${streamed.length} checkpoints`);
+    yield row(
+      'throughput kept, median of the pairs',
+      median(kept),
+      '%',
+      stateBytes === TARGET.stateBytes ? TARGET.kept : null,
+      `${kept.map((share) => share.toFixed(0)).join(', ')}; ${stateBytes / 1e6} MB, values of ${valueBytes} B`,
+    );
+    yield row('time until durable, median', median(streamed.map(({ durationMs }) => durationMs)), 'ms');
+    yield row('stall, p99', percentile(stallMs, 0.99), 'ms');
   },
 };

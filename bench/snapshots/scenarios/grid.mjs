@@ -6,7 +6,7 @@ import { crossover, crossoverSentence } from '../crossover.mjs';
 import { gridHeading, gridLine } from '../grid-table.mjs';
 import { jobOf } from '../measure.mjs';
 import { entriesOf } from '../settings.mjs';
-import { inTemporary, measureSnapshots, withFilled } from '../temporary.mjs';
+import { inTemporary, measureSnapshots, whileFilled } from '../temporary.mjs';
 
 /** What the target is about. */
 const JUDGED = { stateBytes: 1e9, changedShare: 0.01 };
@@ -26,7 +26,7 @@ async function* ofState(settings, { stateBytes, valueBytes, distribution }) {
   const entries = entriesOf(stateBytes, valueBytes);
   const state = { entries, valueBytes, distribution, seed: settings.seed };
   const described = { stateBytes, entries, valueBytes, distribution };
-  yield* withFilled(state, async function* (filled) {
+  yield* whileFilled(state, async function* (filled) {
     yield line(gridHeading(described));
     const points = [];
     for (const changedShare of settings.changed) {

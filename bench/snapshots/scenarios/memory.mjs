@@ -16,12 +16,12 @@ export const memory = {
   question: 'How much memory does an entry take after random updates with checkpoints?',
   async *rows({ seed, memory: { stateBytes, valueBytes, intervalMs, durationMs } }) {
     const entries = entriesOf(stateBytes, valueBytes);
-    const small = yield* samples(
+    const small = await samples(
       { entries: SMALL.entries, valueBytes, distribution: 'uniform', seed },
       intervalMs,
       SMALL.durationMs,
     );
-    const large = yield* samples({ entries, valueBytes, distribution: 'uniform', seed }, intervalMs, durationMs);
+    const large = await samples({ entries, valueBytes, distribution: 'uniform', seed }, intervalMs, durationMs);
     const ofProcess = median(small.rssBytes);
     const resident = Math.max(...large.rssBytes.slice(-Math.ceil(large.rssBytes.length / 4)));
     const allowed = entries * (KEY_BYTES + valueBytes + ENTRY_BYTES);
@@ -54,13 +54,9 @@ export const memory = {
   },
 };
 
-async function* samples(state, intervalMs, durationMs) {
+function samples(state, intervalMs, durationMs) {
   const changes = Math.max(1, Math.round(state.entries * CHANGED_SHARE));
-  let measured;
-  yield* withFilled(state, async function* ({ path: from }) {
-    measured = await inTemporary((directory) =>
-      measureSnapshots('measureMemory', { state, changes, intervalMs, durationMs, directory, from }),
-    );
-  });
-  return measured;
+  return withFilled(state, ({ path: from }) =>
+    inTemporary((directory) => measureSnapshots('measureMemory', { state, changes, intervalMs, durationMs, directory, from })),
+  );
 }

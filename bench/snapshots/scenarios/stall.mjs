@@ -13,16 +13,14 @@ export const stall = {
     const entries = entriesOf(stateBytes, valueBytes);
     const changes = Math.max(1, Math.round((entries * CHANGED_SHARE * stream.intervalMs) / 1000));
     const state = { entries, valueBytes, distribution: 'uniform', seed };
-    yield* withFilled(state, async function* ({ path: from }) {
-      const measured = await inTemporary((directory) =>
-        measureSnapshots('measureStream', { state, changes, from, stream, directory }),
-      );
-      const { stallMs } = measured;
-      yield point({ kind: 'snapshots.stall', stateBytes, ...state, changes, ...stream, ...measured });
-      const what = `${stateBytes / 1e6} MB, ${stallMs.length} barriers`;
-      yield row('stall, median', percentile(stallMs, 0.5), 'ms', null, what);
-      yield row('stall, p99', percentile(stallMs, 0.99), 'ms', { atMost: 1 });
-      yield row('stall, longest', Math.max(...stallMs), 'ms');
-    });
+    const measured = await withFilled(state, ({ path: from }) =>
+      inTemporary((directory) => measureSnapshots('measureStream', { state, changes, from, stream, directory })),
+    );
+    const { stallMs } = measured;
+    yield point({ kind: 'snapshots.stall', stateBytes, ...state, changes, ...stream, ...measured });
+    const what = `${stateBytes / 1e6} MB, ${stallMs.length} barriers`;
+    yield row('stall, median', percentile(stallMs, 0.5), 'ms', null, what);
+    yield row('stall, p99', percentile(stallMs, 0.99), 'ms', { atMost: 1 });
+    yield row('stall, longest', Math.max(...stallMs), 'ms');
   },
 };

@@ -20,7 +20,7 @@ export interface CheckpointingOptions {
   readonly parent: { readonly jobId: string; readonly checkpointId: number } | null;
 }
 
-/** A checkpoint that did not come to be. */
+/** A checkpoint or savepoint that did not come to be. */
 export interface AbortedCheckpoint {
   readonly checkpointId: number;
   readonly trigger: Manifest['trigger'];

@@ -324,7 +324,6 @@ export class Checkpointing {
     if (trigger !== 'savepoint') void this.#attempt.scheduler.tell({ checkpointId: id, status: 'aborted' });
     if (trigger === 'stop') this.#readOn();
     for (const token of tokens) this.#reject(token, error);
-    if (trigger === 'savepoint') return;
     const { triggeredAt, startedMs, parts } = pending;
     this.#events.failed(
       {

@@ -416,7 +416,6 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
       },
       saved: ({ path }, manifest) => this.#past.add({ ...recordOfManifest(manifest, path), kind: 'savepoint' }),
       failed: ({ checkpointId, trigger, triggeredAt, durationMs, acknowledged, subtaskCount }, error) => {
-        this.#failed++;
         if (isDiskFull(error)) this.#past.giveWay();
         this.#past.add({
           type: 'failed',
@@ -427,6 +426,9 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
           acknowledged,
           subtaskCount,
         });
+        // Whoever asked for a savepoint has been told; the job's own checkpoints are as they were.
+        if (trigger === 'savepoint') return;
+        this.#failed++;
         this.emit('checkpointFailed', { checkpointId, error });
       },
       fatal: fail,

@@ -20,6 +20,7 @@ import {
   CONTROL_ROW_WORDS,
   ControlDouble,
   ControlWord,
+  InTurn,
   channelBytes,
   channelIndex,
   type Deployment,
@@ -209,12 +210,21 @@ export class Scheduler {
   /** What a worker does now, for messages about its end; undefined when it does nothing. */
   activity(worker: number): string | undefined {
     const subtask = this.#inTurn(this.#workers[worker]);
-    return subtask === undefined ? undefined : `in a turn of stage '${subtask.stage.name}', subtask ${subtask.indexInStage}`;
+    if (subtask === undefined) return undefined;
+    const checkpointId = this.#checkpointTaken(subtask);
+    const barrier = checkpointId === undefined ? '' : `, at the barrier of checkpoint ${checkpointId}`;
+    return `in a turn of stage '${subtask.stage.name}', subtask ${subtask.indexInStage}${barrier}`;
+  }
+
+  /** The checkpoint whose synchronous part the subtask is in. */
+  #checkpointTaken(subtask: ScheduledSubtask): number | undefined {
+    if (Atomics.load(this.i32, this.word(subtask, ControlWord.inTurn)) !== InTurn.atBarrier) return undefined;
+    return Atomics.load(this.i32, this.word(subtask, ControlWord.epoch));
   }
 
   /** The subtask whose turn a worker is in. The first of its turns may have ended, and its result be on the way. */
   #inTurn(worker: WorkerSlot | undefined): ScheduledSubtask | undefined {
-    return worker?.subtasks.find((subtask) => Atomics.load(this.i32, this.word(subtask, ControlWord.inTurn)) !== 0);
+    return worker?.subtasks.find((subtask) => Atomics.load(this.i32, this.word(subtask, ControlWord.inTurn)) !== InTurn.no);
   }
 
   /** Is the subtask held up by full outputs? For the progress display. */
@@ -385,13 +395,7 @@ export class Scheduler {
     for (const worker of this.#workers) {
       const subtask = this.#inTurn(worker) ?? worker.turns[0]?.subtask;
       if (subtask === undefined || now - worker.since < this.#taskTimeoutMs) continue;
-      this.#events.failed(
-        new TidemarkError(
-          'ERR_TASK_TIMEOUT',
-          `Stage '${subtask.stage.name}', subtask ${subtask.indexInStage}: a turn has not returned for ${Math.round(now - worker.since)} ms (task.timeout is ${this.#taskTimeoutMs} ms). A user function is in an endless loop or blocks; raise task.timeout if one record may take so long.`,
-          { facts: { stage: subtask.stage.name, subtask: subtask.indexInStage, timeoutMs: this.#taskTimeoutMs } },
-        ),
-      );
+      this.#events.failed(timedOut(subtask, now - worker.since, this.#taskTimeoutMs, this.#checkpointTaken(subtask)));
       return;
     }
   }
@@ -442,6 +446,25 @@ export class Scheduler {
     this.#workers[worker].subtasks.push(subtask);
     return subtask;
   }
+}
+
+/** @param checkpointId  whose synchronous part the subtask is in; undefined: it processes records */
+function timedOut(
+  { stage, indexInStage }: ScheduledSubtask,
+  elapsedMs: number,
+  timeoutMs: number,
+  checkpointId: number | undefined,
+): TidemarkError {
+  const what = checkpointId === undefined ? 'a turn' : `its part of checkpoint ${checkpointId}`;
+  const cause =
+    checkpointId === undefined
+      ? 'A user function is in an endless loop or blocks; raise task.timeout if one record may take so long.'
+      : 'The prepare() of a sink or the position() of a source does not return; both must be quick, since processing stands still.';
+  return new TidemarkError(
+    'ERR_TASK_TIMEOUT',
+    `Stage '${stage.name}', subtask ${indexInStage}: ${what} has not returned for ${Math.round(elapsedMs)} ms (task.timeout is ${timeoutMs} ms). ${cause}`,
+    { facts: { stage: stage.name, subtask: indexInStage, timeoutMs, checkpointId: checkpointId ?? null } },
+  );
 }
 
 function listensToCheckpoints(node: GraphNode): boolean {

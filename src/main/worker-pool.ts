@@ -92,9 +92,13 @@ export class WorkerPool {
     }
   }
 
-  /** Runs a task in the background. */
-  run(task: Task): Promise<unknown> {
-    return this.#background.run(task);
+  /** Runs a task in the background. @throws TidemarkError when its thread ends meanwhile */
+  async run(task: Task): Promise<unknown> {
+    try {
+      return await this.#background.run(task);
+    } catch (error) {
+      throw workerError(error, ` in a background task (${task.op})`);
+    }
   }
 
   /** Ends all threads, also those that do not return. */

@@ -17,7 +17,7 @@ import { collect, publish, savepoint } from './file-tasks.ts';
 import { merge } from './merge-task.ts';
 import { openSubtask, sinkContext, type WorkerEnvironment } from './open-subtask.ts';
 import { persist } from './persist-task.ts';
-import { CONTROL_ROW_WORDS, ControlWord } from './protocol.ts';
+import { CONTROL_ROW_WORDS, ControlWord, InTurn } from './protocol.ts';
 import type { Deployment, OpenResult, Outcome, PersistTask, Task, TurnResult } from './protocol.ts';
 import type { Subtask } from './subtask.ts';
 
@@ -81,13 +81,13 @@ async function runAfter(before: Promise<unknown>, task: TurnTask): Promise<TurnR
 
 async function runTurn(task: TurnTask): Promise<TurnResult | undefined> {
   const inTurn = task.subtask * CONTROL_ROW_WORDS + ControlWord.inTurn;
-  Atomics.store(controlWords, inTurn, 1);
+  Atomics.store(controlWords, inTurn, InTurn.yes);
   try {
     return await (subtasks.get(task.subtask) as Subtask).turn(task.budgetMs, task.oversize, task.outcomes);
   } catch (error) {
     return { error: encodeError(error) };
   } finally {
-    Atomics.store(controlWords, inTurn, 0);
+    Atomics.store(controlWords, inTurn, InTurn.no);
   }
 }
 

@@ -8,7 +8,7 @@
  * |-----------:|------------------|------------|-------------------------------------------------------------------|
  * |          0 | epoch            | turn       | epoch the subtask is in; barrier n ends epoch n                   |
  * |          1 | flags            | turn       | SubtaskFlag bits as the last turn left them                       |
- * |          2 | inTurn           | turn       | 1 while the subtask is in a turn: what a worker that died was doing |
+ * |          2 | inTurn           | turn       | InTurn: what a worker that died or hangs was doing                |
  * |          3 | -                |            |                                                                   |
  * |         16 | triggered        | main       | newest checkpoint triggered; sources flip when it is >= epoch     |
  * |         17 | stopAfter        | main       | sources read nothing after the barrier of this checkpoint; 0 none |
@@ -70,6 +70,14 @@ export const ControlDouble = {
   progress: 25,
   turns: 27,
   triggeredAtMs: 12,
+} as const;
+
+/** Values of `ControlWord.inTurn`. */
+export const InTurn = {
+  no: 0,
+  yes: 1,
+  /** At the barrier that ends its epoch: operators and sinks take their part of the checkpoint. */
+  atBarrier: 2,
 } as const;
 
 /**

@@ -22,6 +22,7 @@ import {
   CONTROL_ROW_WORDS,
   ControlDouble,
   ControlWord,
+  InTurn,
   type Deployment,
   type OpenState,
   type OversizeRow,
@@ -188,6 +189,7 @@ export class Subtask {
     const started = performance.now();
     const { chain, exchanges, sinks, states, input, control, deployment, migrated } = this.#parts;
     const checkpointId = this.#epoch;
+    Atomics.store(control.i32, this.#word + ControlWord.inTurn, InTurn.atBarrier);
     const barrierAtMs = input.firstBarrierAtMs;
     const operatorState: Record<string, Readonly<Record<string, readonly JsonValue[]>>> = { ...chain.snapshot(checkpointId) };
     const splits = input.snapshot();
@@ -216,6 +218,7 @@ export class Subtask {
     this.#epoch = checkpointId + 1;
     input.flipped(this.#epoch);
     control.i32[this.#word + ControlWord.epoch] = this.#epoch;
+    Atomics.store(control.i32, this.#word + ControlWord.inTurn, InTurn.yes);
     const nowMs = performance.timeOrigin + performance.now();
     const syncMs = performance.now() - started;
     const triggeredAtMs = control.f64[this.#double + ControlDouble.triggeredAtMs];

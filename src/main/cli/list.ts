@@ -3,7 +3,13 @@ import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { TidemarkError } from '../../format/errors.ts';
 import { realFs } from '../../snapshot/fs-port.ts';
-import { type HistoryRecord, summarizeHistory } from '../../snapshot/history.ts';
+import {
+  type CompletedRecord,
+  type FailedRecord,
+  type HistoryRecord,
+  type RestoredRecord,
+  summarizeHistory,
+} from '../../snapshot/history.ts';
 import { type CheckpointListing, listCheckpoints } from '../../snapshot/inspect.ts';
 import { jobDirectoriesIn } from '../../snapshot/job-directories.ts';
 import { humanBytes, humanCount, humanDuration } from '../human.ts';
@@ -143,7 +149,7 @@ function checkpointCells(listing: CheckpointListing): string[] {
 
 function recordCells(record: HistoryRecord): string[] {
   const { jobName, checkpointId, at, durationMs } = record;
-  const what = record.type === 'completed' ? record.kind : 'checkpoint';
+  const what = record.type === 'completed' ? record.kind : kindOfTrigger(record);
   const start = [printable(jobName), `${what} ${checkpointId}`];
   const took = humanDuration(durationMs);
   switch (record.type) {
@@ -184,6 +190,10 @@ function recordCells(record: HistoryRecord): string[] {
         '',
       ];
   }
+}
+
+function kindOfTrigger(record: FailedRecord | RestoredRecord): CompletedRecord['kind'] {
+  return record.type === 'failed' && record.trigger === 'savepoint' ? 'savepoint' : 'checkpoint';
 }
 
 function sizeCells(sizes: CheckpointListing['sizes']): string[] {

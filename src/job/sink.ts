@@ -47,6 +47,7 @@ export interface SinkWriter<T> {
    * into the next one. Not for savepoints on the way.
    */
   onCheckpoint?(outcome: CheckpointOutcome): void;
+  /** The job has finished or was stopped. Not called when it is cancelled or fails: its threads are ended then. */
   close(): void | Promise<void>;
 }
 

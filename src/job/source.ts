@@ -61,6 +61,7 @@ export interface SplitReader<T> {
   location?(): string;
   /** Share of the split that is read, 0 to 1, where it is known. */
   progress?(): number;
+  /** The split has been read, or the job was stopped. Not called when the job is cancelled or fails: its threads are ended then. */
   close(): void | Promise<void>;
 }
 

@@ -111,12 +111,21 @@ export class Attempt implements RunningAttempt {
     return unwrap((await this.pool.run(task)) as Outcome<T>);
   }
 
-  /** Ends all threads. Nothing of the attempt may be used afterwards. */
-  async destroy(): Promise<void> {
+  async destroy(orderly: boolean): Promise<void> {
     for (const subtask of this.scheduler.subtasks)
       Atomics.store(this.scheduler.i32, this.scheduler.word(subtask, ControlWord.cancelled), 1);
-    void this.scheduler.stop();
-    await this.pool.destroy();
+    const idle = this.scheduler.stop();
+    try {
+      if (orderly) await this.#orFailure(this.#closeSubtasks(idle));
+    } finally {
+      await this.pool.destroy();
+    }
+  }
+
+  async #closeSubtasks(idle: Promise<void>): Promise<void> {
+    await idle;
+    const workers = new Set(this.scheduler.subtasks.map(({ worker }) => worker));
+    await Promise.all([...workers].map((worker) => this.#runOn(worker, 'Closing sources and sinks', { op: 'close' })));
   }
 
   async #orFailure<T>(promise: Promise<T>): Promise<T> {

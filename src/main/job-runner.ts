@@ -335,6 +335,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
     const fail = (error: Error): void => end({ kind: 'failed', error });
     let attempt: RunningAttempt | null = null;
     let checkpointing: Checkpointing | null = null;
+    let ending: Ending | null = null;
     try {
       const point = await this.#store.restorePoint((text) => this.emit('notice', text));
       this.#meter.startFrom(point?.manifest.counters ?? {});
@@ -376,7 +377,8 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
       this.#setState('running');
       attempt.scheduler.start();
       checkpointing.start();
-      return await ended;
+      ending = await ended;
+      return ending;
     } catch (error) {
       return { kind: 'failed', error: error as Error };
     } finally {
@@ -385,7 +387,11 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
       this.#checkpointing = null;
       await checkpointing?.stop();
       this.#drained?.reject(new TidemarkError('ERR_CHECKPOINT_ABORTED', 'The job failed while it was being drained.'));
-      await attempt?.destroy();
+      const orderly = ending?.kind === 'finished' || ending?.kind === 'stopped';
+      // What the job was to do is done and committed: a writer that cannot be closed is told, and fails nothing.
+      await attempt
+        ?.destroy(orderly)
+        .catch((error: Error) => this.emit('notice', `A source or sink was not closed: ${error.message}`));
       checkpointing?.discardUnfinished();
       this.#attempt = null;
     }

@@ -17,7 +17,13 @@ export interface RunningAttempt {
   open(): Promise<void>;
   /** Runs a task in the background. @throws its error */
   run<T>(task: Task): Promise<T>;
-  destroy(): Promise<void>;
+  /**
+   * Ends it. Nothing of it may be used afterwards.
+   *
+   * @param orderly  the job has come to its end: source readers and sink writers are closed first
+   * @throws what one of them throws, when all threads have ended
+   */
+  destroy(orderly: boolean): Promise<void>;
 }
 
 /** The scheduler, but for what its workers are given. */

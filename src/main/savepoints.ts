@@ -9,6 +9,7 @@ import type { FsPort } from '../snapshot/fs-port.ts';
 import { publicationPrefix, savepointName, tablePath } from '../snapshot/paths.ts';
 import { discardSavepoint, type SavepointFormat } from '../snapshot/savepoint.ts';
 import type { SavepointResult } from '../worker/protocol.ts';
+import { withSingleBroadcasts } from './broadcast-lists.ts';
 import type { RunningAttempt } from './running-attempt.ts';
 import type { SavepointRequest } from './savepoint-request.ts';
 import { withSettledSplits } from './splits.ts';
@@ -41,12 +42,13 @@ export class Savepoints {
    */
   write(savepoint: UnfinishedSavepoint, manifest: Manifest): Promise<SavepointResult> {
     const { target, name, format, workDirectory } = savepoint;
+    const settled = (): Manifest => withSettledSplits(withSingleBroadcasts(manifest, this.#attempt.options.graph));
     return this.#attempt.run<SavepointResult>({
       op: 'savepoint',
       target,
       name,
       format,
-      manifest: JSON.stringify(format === 'canonical' ? withSettledSplits(manifest) : manifest),
+      manifest: JSON.stringify(format === 'canonical' ? settled() : manifest),
       tables: [...tablesOf(manifest).values()].map((table) => ({
         table,
         path: workDirectory === null ? this.#fileOf(table.hash) : tablePath(workDirectory, table.hash),

@@ -107,6 +107,10 @@ async function perform(task: Exclude<Task, { op: 'ready' | 'turn' }>): Promise<u
       subtasks.set(task.subtask, opened.subtask);
       return { states: opened.subtask.openStates(), restored: opened.restored } satisfies OpenResult;
     }
+    case 'close':
+      await lastTurn;
+      for (const subtask of subtasks.values()) await subtask.close();
+      return null;
     case 'persist':
       return persist(realFs, task, compression, persistSinks);
     case 'merge':

@@ -295,7 +295,9 @@ export type Task =
   | SavepointTask
   | CollectGarbageTask
   | { readonly op: 'commit'; readonly node: number; readonly committables: readonly JsonValue[] }
-  | { readonly op: 'recover'; readonly node: number; readonly committables: readonly JsonValue[] };
+  | { readonly op: 'recover'; readonly node: number; readonly committables: readonly JsonValue[] }
+  /** The job has come to its end: closes the subtasks of the worker. */
+  | { readonly op: 'close' };
 
 /** The asynchronous part of a checkpoint for one subtask. */
 export interface PersistTask {

@@ -171,9 +171,13 @@ describe('checkpoint directories', () => {
 });
 
 describe('checkpoints to restore from', () => {
-  it('a path that does not exist is refused', async () => {
+  it('a path that does not exist is refused at once, however many restarts are configured', async () => {
     const directory = makeDirectory({ 'job.mjs': COUNTER });
-    expectRefusal(await runCli(directory, ['run', '-s', 'nowhere', 'job.mjs']), 3, 'ERR_CHECKPOINT_NOT_FOUND', 'nowhere');
+    const retries = ['restart-strategy.type=fixed-delay', 'restart-strategy.fixed-delay.attempts=1000'];
+    const options = [...CHECKPOINTED, ...retries.flatMap((definition) => ['-D', definition])];
+    const refused = await runCli(directory, ['run', '--json', '-s', 'nowhere', ...options, 'job.mjs']);
+    expectRefusal(refused, 3, 'ERR_CHECKPOINT_NOT_FOUND', 'nowhere');
+    expect(refused.json()).toMatchObject({ status: 'failed', restarts: 0, error: { code: 'ERR_CHECKPOINT_NOT_FOUND' } });
   });
 
   it('a directory that is no checkpoint is refused', async () => {

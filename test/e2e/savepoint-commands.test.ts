@@ -1,16 +1,17 @@
 /** `stop`, `savepoint` and `savepoint --dispose` on the command line. */
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { listCheckpoints } from '../support/checkpoint-reader.mjs';
-import { makeDirectory, type RunningCli, runCli, startCli, until } from '../support/cli.ts';
+import { killGroup, makeDirectory, type RunningCli, runCli, startCli, until } from '../support/cli.ts';
+import { compareOutput } from '../support/output.mjs';
 
 /** Counts for as long as it is let. */
 const COUNTER = `
   import { count, files, generate, job, t } from 'tidemark';
-  export default job('counter', (flow, [records = 'Infinity']) => {
+  export default job('counter', (flow, [records = 'Infinity', rate = '5000']) => {
     flow
-      .from(generate({ count: Number(records), ratePerSecond: 5000, schema: t.record({ k: t.i32 }), make: (i) => ({ k: i % 10 }) }))
+      .from(generate({ count: Number(records), ratePerSecond: Number(rate), schema: t.record({ k: t.i32 }), make: (i) => ({ k: i % 10 }) }))
       .keyBy('k')
       .aggregate({ n: count() }, { emit: 'end' })
       .uid('counts')
@@ -20,7 +21,7 @@ const COUNTER = `
 const OPTIONS = ['-D', 'execution.checkpointing.dir=chk', '-D', 'execution.checkpointing.interval=50 ms'];
 
 async function startCounter(directory: string, ...args: readonly string[]): Promise<RunningCli> {
-  const run = startCli(directory, ['run', ...OPTIONS, ...args, 'job.mjs']);
+  const run = startCli(directory, ['run', ...OPTIONS, 'job.mjs', ...args]);
   await until(() => existsSync(join(directory, 'chk')) && listCheckpoints(join(directory, 'chk')).length > 0, 'a checkpoint');
   return run;
 }
@@ -54,6 +55,25 @@ describe('savepoint commands', () => {
     expect(drained.json()).toMatchObject({ status: 'stopped', checkpoint: { kind: 'checkpoint', trigger: 'stop' } });
     expect((await restored.ended).code).toBe(0);
     expect(readdirSync(join(directory, 'out')).filter((part) => part.endsWith('.jsonl')).length).toBeGreaterThan(0);
+  });
+
+  it('take one that a job is restored from when all of the first is gone, its process killed', async () => {
+    const directory = makeDirectory({ 'job.mjs': COUNTER });
+    const run = await startCounter(directory, '50000');
+    const taken = await runCli(directory, ['savepoint', 'counter', 'kept', '--json']);
+    expect(taken.code, taken.stderr).toBe(0);
+    killGroup(run.process);
+    await run.ended;
+    for (const left of ['chk', 'out']) rmSync(join(directory, left), { recursive: true, force: true });
+    const path = join(directory, 'kept', readdirSync(join(directory, 'kept'))[0]);
+    const restored = await runCli(directory, ['run', '--json', '-s', path, ...OPTIONS, 'job.mjs', '50000', 'Infinity']);
+    expect(restored.code, restored.stderr).toBe(0);
+    expect(restored.json()).toMatchObject({ status: 'finished', records: 50_000, restoredFrom: path });
+    const counts = Array.from({ length: 10 }, (_, k) => ({ k, n: 5000 }));
+    expect(compareOutput(join(directory, 'out'), counts)).toMatchObject({ lost: [], extra: [] });
+    const disposed = await runCli(directory, ['savepoint', '--dispose', path]);
+    expect(disposed.code, disposed.stderr).toBe(0);
+    expect(readdirSync(join(directory, 'kept'))).toEqual([]);
   });
 
   it('go on with the job when the savepoint cannot be written, and say why', async () => {

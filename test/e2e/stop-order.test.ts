@@ -71,6 +71,55 @@ async function start(directory: string): Promise<JobHandle> {
   return handle;
 }
 
+/**
+ * Two sources, of which each is read by one free operator, joined behind an exchange by key, and three branches to sinks. Each operator
+ * writes a line for what it is told, but of its records only the last before the barrier counts.
+ */
+const GRAPH = `
+  import { appendFileSync } from 'node:fs';
+  import { generate, job, t, value } from 'tidemark';
+  export default job('graph', (flow, [directory]) => {
+    const log = (...words) => appendFileSync(directory + '/log', words.join(' ') + '\\n');
+    const Tick = t.record({ n: t.int });
+    const told = (name, state, atEnd) => {
+      let own = name;
+      return {
+        state,
+        onOpen({ subtask }) { own = name + '/' + subtask; },
+        onRecord(record, { state, emit }) { log('record', own); state.seen?.set(record.n); emit(record); },
+        onEnd(context) {
+          log('end', own);
+          atEnd?.(context);
+        },
+        onCheckpoint: ({ checkpointId, status }) => log(status, own, checkpointId),
+      };
+    };
+    const sink = (name) => ({
+      name,
+      open({ subtask }) {
+        const own = name + '/' + subtask;
+        return {
+          write() { log('record', own); },
+          prepare(id) { log('prepare', own, id); return { own, id }; },
+          onCheckpoint: ({ checkpointId, status }) => log(status, own, checkpointId),
+          close() { log('close', own); },
+        };
+      },
+      commit({ own, id }) { log('commit', own, id); },
+    });
+    const source = (name) =>
+      flow
+        .from(generate({ count: Infinity, ratePerSecond: 1000, schema: Tick, make: (n) => ({ n: n % 50 }) }))
+        .process(told(name, {}))
+        .returns(Tick)
+        .uid(name);
+    const joined = source('left').union(source('right')).keyBy('n').process(told('keyed', { seen: value(t.int, 0) })).returns(Tick).uid('keyed');
+    joined.to(sink('first'));
+    joined.rebalance().process(told('free', {}, ({ emit }) => emit({ n: -1 }))).returns(Tick).uid('free').to(sink('second'));
+    joined.keyBy('n').reduce((a) => a).to(sink('third'));
+  });
+`;
+
 interface Line {
   readonly what: string;
   readonly id: string;
@@ -144,4 +193,48 @@ describe('stop', () => {
     expectEachOnce(directory, path);
     expect(existsSync(join(directory, 'savepoints', name, '_metadata'))).toBe(true);
   });
+
+  it.for([false, true])(
+    'drain %s, in a graph of two sources and three branches: each part ends, passes the barrier, and is told, in this order',
+    async (drain) => {
+      const directory = makeDirectory({ 'job.mjs': GRAPH });
+      const handle = await start(directory);
+      const { checkpointId } = (await handle.stop({ drain })) as { checkpointId: number };
+      const lines = readFileSync(join(directory, 'log'), 'utf8').trimEnd().split('\n');
+      const parts = new Map<string, string[]>();
+      for (const line of lines) {
+        const [what, own, argument = ''] = line.split(' ');
+        const told = parts.get(own) ?? [];
+        // Of records the last of a run counts.
+        if (what !== 'record' || told.at(-1) !== 'record') told.push(argument === '' ? what : `${what} ${argument}`);
+        parts.set(own, told);
+      }
+      const operators = ['left', 'right', 'keyed', 'free'];
+      const sinks = ['first', 'second', 'third'];
+      expect([...parts.keys()].toSorted()).toEqual(
+        [...operators, ...sinks].flatMap((name) => [`${name}/0`, `${name}/1`]).toSorted(),
+      );
+      for (const [own, told] of parts) {
+        const [name] = own.split('/');
+        const after = told.slice(told.lastIndexOf('record') + 1);
+        if (operators.includes(name)) {
+          // A keyed operator is told of the end once for each key.
+          const ended = after.filter((what) => what.startsWith('end'));
+          if (drain && name !== 'keyed') expect(ended, own).toHaveLength(1);
+          expect(ended.length > 0, own).toBe(drain);
+          expect(after.slice(ended.length), own).toEqual([`completed ${checkpointId}`]);
+        } else {
+          expect(after, own).toEqual([`prepare ${checkpointId}`, `commit ${checkpointId}`, `completed ${checkpointId}`, 'close']);
+        }
+      }
+      // Whoever is upstream has ended before what is behind it.
+      const lastEnd = (name: string): number => lines.findLastIndex((line) => line.startsWith(`end ${name}/`));
+      const firstEnd = (name: string): number => lines.findIndex((line) => line.startsWith(`end ${name}/`));
+      if (drain) {
+        expect(Math.max(lastEnd('left'), lastEnd('right'))).toBeLessThan(firstEnd('keyed'));
+        expect(lastEnd('keyed')).toBeLessThan(firstEnd('free'));
+        expect(lastEnd('free')).toBeLessThan(lines.findIndex((line) => line.startsWith('prepare')));
+      }
+    },
+  );
 });

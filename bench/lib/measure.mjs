@@ -19,16 +19,28 @@ const PATIENCE_MS = 120_000;
  * @param job             name of a file in `bench/jobs/`, without extension
  * @param intervalMs      between checkpoints; null: none
  * @param minimumEntries  entries of keyed state before the warm-up begins
+ * @param minimumCheckpoints  that are waited for, however long the window becomes
  * @param sampleMs        between two samples of the records emitted so far; null: none are taken
  * @returns records per second, CPU time of the process, completed checkpoints and samples in the window, bytes of state after it;
  *          times are milliseconds from the beginning of the window
  * @throws when the job fails, or does not become ready or complete a checkpoint in `PATIENCE_MS`
  */
-export async function steadyRate({ job, args, threads, intervalMs, minimumEntries = 0, warmUpMs, windowMs, sampleMs = null }) {
+export async function steadyRate({
+  job,
+  args,
+  threads,
+  intervalMs,
+  minimumEntries = 0,
+  warmUpMs,
+  windowMs,
+  // Without a single checkpoint it would not be the throughput of a durable job.
+  minimumCheckpoints = 1,
+  sampleMs = null,
+}) {
   return withJob({ job, args, threads, intervalMs }, async (handle) => {
     const checkpoints = [];
     handle.on('checkpoint', (summary) =>
-      checkpoints.push({ ...summary, ...changedEntriesOf(summary.path), completedMs: performance.now() }),
+      checkpoints.push({ ...summary, ...partsOf(summary.path), completedMs: performance.now() }),
     );
     const measured = async () => {
       await until(() => handle.progress().records > 0 && entriesOf(handle) >= minimumEntries);
@@ -42,8 +54,7 @@ export async function steadyRate({ job, args, threads, intervalMs, minimumEntrie
       };
       const sampling = sampleMs === null ? undefined : setInterval(take, sampleMs);
       await sleep(windowMs);
-      // Without a single checkpoint it would not be the throughput of a durable job.
-      if (intervalMs !== null) await until(() => checkpoints.length > 0);
+      if (intervalMs !== null) await until(() => checkpoints.length >= minimumCheckpoints);
       clearInterval(sampling);
       const after = sample(handle);
       const elapsedMs = after.atMs - before.atMs;
@@ -167,16 +178,19 @@ function stateBytesOf(handle) {
   return handle.progress().stages.reduce((sum, stage) => sum + stage.stateBytes, 0);
 }
 
-/** From the manifest: lines of JSON, then a line with their checksum. It may be gone already, when a newer one is complete. */
-export function changedEntriesOf(path) {
+/** What the subtasks did, from the manifest: lines of JSON, then a line with their checksum. It may be gone already, when a newer one is complete. */
+export function partsOf(path) {
   let text;
   try {
     text = readFileSync(join(path, '_metadata'), 'utf8');
   } catch (error) {
     if (error.code !== 'ENOENT') throw error;
-    return { changedEntries: null };
+    return { changedEntries: null, subtaskSyncMs: null };
   }
   const manifest = JSON.parse(text.trimEnd().split('\n').slice(0, -1).join('\n'));
   const subtasks = manifest.stages.flatMap((stage) => stage.subtasks);
-  return { changedEntries: subtasks.reduce((sum, { statistics }) => sum + statistics.changedEntries, 0) };
+  return {
+    changedEntries: subtasks.reduce((sum, { statistics }) => sum + statistics.changedEntries, 0),
+    subtaskSyncMs: subtasks.map(({ statistics }) => statistics.syncMs),
+  };
 }

@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { changedEntriesOf, entriesOf, orFailure, until, withJob } from '../lib/measure.mjs';
+import { partsOf, entriesOf, orFailure, until, withJob } from '../lib/measure.mjs';
 import { changesOfAllSplits, createControls } from './controls.mjs';
 
 const THREADS = 2;
@@ -60,7 +60,7 @@ export async function measurePoint({ mode, state, changes, from, tableBytes, che
         const summary = await handle.checkpoint();
         const durableMs = performance.now() - started;
         const { newBytes, referencedBytes, files, syncMs, path } = summary;
-        const { changedEntries: writtenEntries } = changedEntriesOf(path);
+        const { changedEntries: writtenEntries } = partsOf(path);
         return {
           newBytes,
           referencedBytes,
@@ -136,7 +136,7 @@ async function keptByStream(handle, controls, changes, { intervalMs, windowMs, p
       if (!isCheckpointed) continue;
       // Like the runtime's own timer: the next one waits for the last one.
       await pending;
-      pending = handle.checkpoint().then((summary) => summaries.push({ ...summary, ...changedEntriesOf(summary.path) }));
+      pending = handle.checkpoint().then((summary) => summaries.push({ ...summary, ...partsOf(summary.path) }));
     }
     // What the last one costs belongs to the window as well.
     await pending;

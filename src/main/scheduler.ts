@@ -43,10 +43,10 @@ const PRIORITY_SOURCE = 2;
 const PRIORITY_LITTLE = 1;
 const BACKLOG_SLOTS = 2;
 /**
- * How much longer a turn may last that nobody waits for: no other subtask is on the worker, and there is no stage after it. Handing
- * turns over takes 3 % of a core otherwise, as measured with a function of 1 ms.
+ * How much longer a turn of a source may last that nobody waits for: no other subtask is on the worker, there is no stage after it,
+ * and it ends when its subtask is wanted. With a function of 1 ms the runtime takes 4.4 % of the CPU with turns of 16 ms, 2.4 % with 100.
  */
-const LONGER_ALONE = 4;
+const LONGER_ALONE = 12;
 /** Turns that a worker has: the one that runs and the one after it. */
 const TURNS_AHEAD = 2;
 
@@ -178,9 +178,17 @@ export class Scheduler {
     if (listeners.length === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#untold.set(outcome, { left: listeners.length, resolve });
-      for (const subtask of listeners) subtask.outcomes.push(outcome);
+      for (const subtask of listeners) {
+        subtask.outcomes.push(outcome);
+        this.#want(subtask);
+      }
       this.dispatch();
     });
+  }
+
+  /** The turn that runs, and one that waits behind it, end soon: the one after them brings something. */
+  #want(subtask: ScheduledSubtask): void {
+    if (subtask.turns > 0) Atomics.store(this.i32, this.word(subtask, ControlWord.wanted), 1);
   }
 
   #told(outcome: CheckpointOutcome): void {
@@ -322,6 +330,7 @@ export class Scheduler {
     const task: Task = { op: 'turn', subtask: subtask.index, budgetMs, oversize, outcomes };
     this.#pool.runOn(worker.index, task).then(
       (result) => {
+        if (subtask.outcomes.length === 0) Atomics.store(this.i32, this.word(subtask, ControlWord.wanted), 0);
         for (const outcome of outcomes ?? []) this.#told(outcome);
         this.#endTurn(worker, turn, result as TurnResult | undefined);
       },
@@ -333,7 +342,9 @@ export class Scheduler {
   }
 
   #isAlone({ subtasks }: WorkerSlot, subtask: ScheduledSubtask): boolean {
-    return subtask.outputs.length === 0 && subtasks.every((other) => other === subtask || this.isFinished(other));
+    return (
+      subtask.source && subtask.outputs.length === 0 && subtasks.every((other) => other === subtask || this.isFinished(other))
+    );
   }
 
   #endTurn(worker: WorkerSlot, turn: Turn, result: TurnResult | undefined): void {

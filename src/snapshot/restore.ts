@@ -39,6 +39,24 @@ export function readCheckpoint(fs: FsPort, path: string): Checkpoint {
   return { directory, tableDirectory, manifest };
 }
 
+/**
+ * For what found a file missing: was the checkpoint deleted meanwhile, as a running job does with old ones? Then nothing is damaged.
+ *
+ * @throws TidemarkError ERR_CHECKPOINT_NOT_FOUND when it was
+ */
+export function requireNotDeletedMeanwhile(fs: FsPort, { directory }: Checkpoint): void {
+  try {
+    readManifestBytes(fs, directory, manifestPath(directory));
+  } catch (error) {
+    if (!(error instanceof TidemarkError) || error.code !== 'ERR_CHECKPOINT_NOT_FOUND') throw error;
+    throw new TidemarkError(
+      'ERR_CHECKPOINT_NOT_FOUND',
+      `The checkpoint ${directory} was deleted while it was read: the job that runs has replaced it by newer ones. Name one of those (\`tidemark checkpoints list\`), or have the job retain more (execution.checkpointing.num-retained).`,
+      { cause: error, facts: { path: directory } },
+    );
+  }
+}
+
 export function pathOfTable(checkpoint: Checkpoint, table: Pick<TableRef, 'hash'>): string {
   return tablePath(checkpoint.tableDirectory, table.hash);
 }

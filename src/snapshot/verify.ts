@@ -8,7 +8,7 @@ import { tablesOf, type Manifest } from '../format/manifest.ts';
 import { statesOfManifest } from './find-state.ts';
 import type { FsPort } from './fs-port.ts';
 import { METADATA_NAME } from './paths.ts';
-import { readCheckpoint, type Checkpoint } from './restore.ts';
+import { type Checkpoint, readCheckpoint, requireNotDeletedMeanwhile } from './restore.ts';
 import {
   type DigestTask,
   planDigestTasks,
@@ -48,7 +48,7 @@ export type RunVerifyTasks = (tasks: readonly VerifyTask[]) => Promise<readonly 
  * anew. Reads everything and writes nothing.
  *
  * @param run  by default one after another in this thread
- * @throws TidemarkError when the manifest itself cannot be read
+ * @throws TidemarkError when the manifest itself cannot be read, or is deleted before the end
  */
 export async function verifyCheckpoint(
   fs: FsPort,
@@ -66,6 +66,7 @@ export async function verifyCheckpoint(
     states.push(...compareDigests(checkpoint.manifest, tasks, results));
     for (const state of states) if (!state.matches) problems.push(digestProblem(checkpoint.directory, state));
   }
+  if (problems.length > 0) requireNotDeletedMeanwhile(fs, checkpoint);
   const tables = tablesOf(checkpoint.manifest);
   return {
     directory: checkpoint.directory,

@@ -3,6 +3,7 @@ import type { Codec } from '../format/codec.ts';
 import { hashRangeOf, keyGroupRange } from '../format/key-groups.ts';
 import type { Memory } from '../format/memory.ts';
 import { createRowCodec } from '../format/row-codec.ts';
+import type { Schema } from '../format/schema.ts';
 import { deadLetterOf, type GraphNode, type JobGraph, sinkOf } from '../job/graph.ts';
 import type { SinkContext, SinkSpec } from '../job/sink.ts';
 import { realFs } from '../snapshot/fs-port.ts';
@@ -21,6 +22,7 @@ import type { LocalCombine } from './operators/local-combine.ts';
 import { LocalCombiner } from './operators/local-combiner.ts';
 import type { FailureSite } from './operators/operator-failure.ts';
 import { RowCombiner } from './operators/row-combiner.ts';
+import { StringCombiner } from './operators/string-combiner.ts';
 import {
   CONTROL_ROW_DOUBLES,
   ControlDouble,
@@ -252,9 +254,9 @@ async function openOutputs(
   return { tail: outputs.length === 1 ? outputs[0] : new BroadcastOutput(outputs), exchanges, combiners, sinks };
 }
 
-type Combiner = LocalCombiner | RowCombiner;
+type Combiner = LocalCombiner | RowCombiner | StringCombiner;
 
-/** In bytes where partial results have a schema and their key lies in it, else with JavaScript values. */
+/** Rows where partial results have a schema and their key lies in it, else JavaScript values. */
 function createCombiner(
   { codec, rowKey }: EdgeDescription,
   combine: LocalCombine,
@@ -265,7 +267,14 @@ function createCombiner(
   if (rowKey === null || partialSchema === null || selector.kind !== 'fields' || node.aggregate.kind !== 'built-in')
     return new LocalCombiner(combine, exchange, site);
   const { outputs } = node.aggregate;
+  const [keyField] = selector.fields;
+  if (selector.fields.length === 1 && fieldType(partialSchema, keyField) === 'string')
+    return new StringCombiner({ outputs, keyField, codec }, exchange, site);
   return new RowCombiner({ outputs, keyFields: selector.fields, schema: partialSchema, codec, rowKey }, exchange, site);
+}
+
+function fieldType(schema: Schema, name: string): string | undefined {
+  return schema.type === 'record' ? schema.fields.find((field) => field.name === name)?.schema.type : undefined;
 }
 
 /** May rows be handed on as they are? Codecs are shared by schema, so that the same rows have the same codec. */

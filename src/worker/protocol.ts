@@ -15,6 +15,7 @@
  * |         18 | completed        | main       | newest completed barrier that no delta being written goes back of |
  * |         19 | cancelled        | main       | 1: the attempt is over, return at once                            |
  * |         20 | drain            | main       | 1: sources take what they have read as the end of their input     |
+ * |         21 | wanted           | main       | 1: the turn is to end soon, the next one brings something         |
  *
  * | double     | field            | written by | meaning                                                           |
  * |-----------:|------------------|------------|-------------------------------------------------------------------|
@@ -56,6 +57,7 @@ export const ControlWord = {
   completed: 18,
   cancelled: 19,
   drain: 20,
+  wanted: 21,
 } as const;
 export const ControlDouble = {
   recordsIn: 16,

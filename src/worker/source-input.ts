@@ -159,7 +159,7 @@ export class SourceInput implements StageInput, RecordOutput<unknown> {
     if (Atomics.load(control.i32, words + ControlWord.drain) !== 0) this.#ended = true;
     if (this.#ended) return 'ended';
     if (head.full) return 'full';
-    if (performance.now() >= deadlineMs) return 'more';
+    if (performance.now() >= deadlineMs || Atomics.load(control.i32, words + ControlWord.wanted) !== 0) return 'more';
     return null;
   }
 

@@ -63,6 +63,8 @@ export interface SubtaskParts {
 const FULL_SHARE = 0.5;
 /** Share of a turn that may go into moving live entries out of sparse segments. */
 const CLEAN_SHARE = 0.1;
+/** How long a turn goes on after a barrier. */
+const AFTER_BARRIER_MS = 4;
 /** Weight of the newest turn in the moving average of the cost of a record. */
 const COST_WEIGHT = 0.2;
 
@@ -158,6 +160,8 @@ export class Subtask {
       if (stop === 'barrier' || Atomics.load(control.i32, this.#word + ControlWord.triggered) >= this.#epoch) {
         if (!this.#drain()) return this.#full() ? 'full' : 'more';
         await this.#flip();
+        // What is to be written is told at the end of the turn.
+        deadlineMs = Math.min(deadlineMs, performance.now() + AFTER_BARRIER_MS);
         continue;
       }
       if (this.#finished) return 'ended';

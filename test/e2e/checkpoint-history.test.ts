@@ -77,15 +77,15 @@ it('history: a checkpoint that expires is told with its cause, and the job goes 
       const spin = (ms) => { for (const end = performance.now() + ms; performance.now() < end; ); };
       export default job('slow', (flow) =>
         flow
-          .from(generate({ count: 12, schema: t.record({ i: t.int }), make: (i) => ({ i }) }))
-          .map((value) => { spin(60); return value; })
+          .from(generate({ count: 6, schema: t.record({ i: t.int }), make: (i) => ({ i }) }))
+          .map((value) => { spin(200); return value; })
           .to(discard()));
     `,
   });
   const options = [
     ...OPTIONS,
     '-D',
-    'execution.checkpointing.timeout=20 ms',
+    'execution.checkpointing.timeout=100 ms',
     '-D',
     'execution.checkpointing.tolerable-failed-checkpoints=1000',
   ];

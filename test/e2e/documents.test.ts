@@ -49,7 +49,7 @@ class Reader {
     if (args.includes('counter') && this.#job === null) await this.#run(['run', 'job.mjs']);
     let result = await runCli(this.directory, args);
     // The running job may have replaced the checkpoint that was the newest when the command began.
-    for (let again = 0; again < 3 && result.stderr.includes('ERR_CHECKPOINT_NOT_FOUND'); again++)
+    for (let again = 0; again < 20 && result.stderr.includes('ERR_CHECKPOINT_NOT_FOUND'); again++)
       result = await runCli(this.directory, this.#fillIn(command).split(' ').slice(1));
     expect(result.code, `${command}\n${result.stderr}`).toBe(0);
     if (args[0] !== 'stop' && args[0] !== 'cancel') return;

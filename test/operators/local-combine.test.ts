@@ -8,6 +8,7 @@ import { type LocalCombine, localCombineFor, PARTIAL_COUNT, partialColumn } from
 import type { Output, Rows } from '../../src/worker/operator.ts';
 import type { FailureSite } from '../../src/worker/operators/operator-failure.ts';
 import { RowCombiner } from '../../src/worker/operators/row-combiner.ts';
+import { StringCombiner } from '../../src/worker/operators/string-combiner.ts';
 import { contentOf, contextOf, type Edge, feed, finish, frameRows, keyedEdge, node, openChain, type Timed } from './harness.ts';
 
 const Sale: Schema = {
@@ -86,6 +87,7 @@ const SPECS: readonly { readonly name: string; readonly spec: AggregateSpec }[] 
 ];
 const SELECTORS: readonly { readonly name: string; readonly selector: KeySelector }[] = [
   { name: 'a number', selector: { kind: 'fields', fields: ['shop'] } },
+  { name: 'a string', selector: { kind: 'fields', fields: ['item'] } },
   { name: 'two fields', selector: { kind: 'fields', fields: ['item', 'shop'] } },
   {
     name: 'a function',
@@ -109,19 +111,21 @@ function outputTo(edge: Edge, rows: ReturnType<typeof frameRows>[]): Output & Re
   };
 }
 
-function rowCombiner(
-  { node: { aggregate }, selector, partialSchema }: LocalCombine,
-  { codec, rowKey }: Edge,
-  out: Output & Required<Pick<Output, 'emitRows'>>,
-  site: FailureSite,
-): RowCombiner {
-  if (aggregate.kind !== 'built-in' || selector.kind !== 'fields' || partialSchema === null || rowKey === null)
-    throw new Error('no rows are combined here');
-  return new RowCombiner(
-    { outputs: aggregate.outputs, keyFields: selector.fields, schema: partialSchema, codec, rowKey },
-    out,
-    site,
-  );
+type Combiner = LocalCombiner | RowCombiner | StringCombiner;
+type RowsOutput = Output & Required<Pick<Output, 'emitRows'>>;
+
+/** Every combiner that can combine these. */
+function combinersOf(combine: LocalCombine, { codec, rowKey }: Edge): ((out: RowsOutput, site: FailureSite) => Combiner)[] {
+  const { selector, partialSchema } = combine;
+  const all: ((out: RowsOutput, site: FailureSite) => Combiner)[] = [(out, site) => new LocalCombiner(combine, out, site)];
+  if (combine.node.aggregate.kind !== 'built-in' || selector.kind !== 'fields' || partialSchema === null || rowKey === null)
+    return all;
+  const { outputs } = combine.node.aggregate;
+  const { fields } = selector;
+  all.push((out, site) => new RowCombiner({ outputs, keyFields: fields, schema: partialSchema, codec, rowKey }, out, site));
+  if (fields.length === 1 && fields[0] === 'item')
+    all.push((out, site) => new StringCombiner({ outputs, keyField: 'item', codec }, out, site));
+  return all;
 }
 
 describe('local combining', () => {
@@ -135,8 +139,7 @@ describe('local combining', () => {
           if (combine === null) return;
           const edge = keyedEdge(schema, selector);
           const partialEdge = keyedEdge(schema, selector, combine);
-          const inBytes = spec.kind === 'built-in' && schema !== null && selector.kind === 'fields';
-          for (const bytes of inBytes ? [false, true] : [false]) {
+          for (const create of combinersOf(combine, partialEdge)) {
             fc.assert(
               fc.property(fc.array(fc.array(sale, { maxLength: 60, size: 'max' }), { maxLength: 6 }), (turns) => {
                 const direct = openChain([operator], { edge });
@@ -147,12 +150,13 @@ describe('local combining', () => {
                   const rows: ReturnType<typeof frameRows>[] = [];
                   const out = outputTo(partialEdge, rows);
                   const site = { node: operator, context: contextOf(0, 1)(operator), where: () => undefined };
-                  const combiner = bytes ? rowCombiner(combine, partialEdge, out, site) : new LocalCombiner(combine, out, site);
+                  const combiner = create(out, site);
                   for (const record of records) combiner.emit(record);
                   while (!combiner.drain());
                   for (const row of rows) feed(merged, row);
                   expect(rows.length).toBeLessThanOrEqual(records.length);
-                  if (bytes) expect(rows.length).toBe(new Set(records.map((record) => show(edge.keyOf(record)))).size);
+                  if (!(combiner instanceof LocalCombiner))
+                    expect(rows.length).toBe(new Set(records.map((record) => show(edge.keyOf(record)))).size);
                 }
                 finish(direct);
                 finish(merged);
@@ -241,50 +245,79 @@ describe('a combiner with more keys than it holds', () => {
     });
   }
 
-  it('in bytes: sends them in between, large ones by themselves, and loses none', () => {
-    const operator = node('aggregate', {
-      aggregate: { kind: 'built-in', emit: 'end', outputs: { n: { kind: 'count' }, sum: { kind: 'sum', field: 'price' } } },
+  for (const index of [1, 2])
+    it(`${['', 'in bytes', 'by strings'][index]}: sends them in between, large ones by themselves, and loses none`, () => {
+      const operator = node('aggregate', {
+        aggregate: { kind: 'built-in', emit: 'end', outputs: { n: { kind: 'count' }, sum: { kind: 'sum', field: 'price' } } },
+      });
+      const selector = { kind: 'fields', fields: ['item'] } as const;
+      const combine = localCombineFor(operator, Sale, node('keyBy', { key: selector })) as LocalCombine;
+      const edge = keyedEdge(Sale, selector, combine);
+      const counts = new Map<string, number>();
+      const sums = new Map<string, number>();
+      let sent = 0;
+      const emit = (partial: unknown): void => {
+        const { item, [PARTIAL_COUNT]: count, [partialColumn(1)]: sum } = partial as Record<string, number> & { item: string };
+        counts.set(item, (counts.get(item) ?? 0) + count);
+        sums.set(item, (sums.get(item) ?? 0) + sum);
+        sent++;
+      };
+      const out = {
+        full: false,
+        emit,
+        emitRows: ({ memory, from, to }: Rows) => {
+          for (let at = from; at < to; at += memory.u32[at / 4]) emit(edge.codec.decode(memory, at + 16));
+        },
+      };
+      const site = { node: operator, context: contextOf(0, 1)(operator), where: () => undefined };
+      const combiner = combinersOf(combine, edge)[index](out, site);
+      const expected = new Map<string, number>();
+      let records = 0;
+      const record = (item: string): void => {
+        combiner.emit({ shop: 1, item, price: 3 });
+        expected.set(item, (expected.get(item) ?? 0) + 1);
+        records++;
+      };
+      for (let i = 0; i < 40_000; i++) {
+        for (let hot = 0; hot < 3; hot++) record(`hot-${(i * 7 + hot) % 500}`);
+        record(`cold-${i}`);
+        if (i % 10_000 === 0) record('x'.repeat(100_000));
+      }
+      while (!combiner.drain());
+      expect(counts).toEqual(expected);
+      for (const [item, count] of counts) expect(sums.get(item)).toBe(3 * count);
+      expect(sent).toBeLessThan(records / 2);
     });
+
+  it('by strings: gives way when there is no room, and goes on where it stopped', () => {
+    const operator = node('aggregate', { aggregate: { kind: 'built-in', emit: 'end', outputs: { n: { kind: 'count' } } } });
     const selector = { kind: 'fields', fields: ['item'] } as const;
     const combine = localCombineFor(operator, Sale, node('keyBy', { key: selector })) as LocalCombine;
     const edge = keyedEdge(Sale, selector, combine);
-    const counts = new Map<string, number>();
-    const sums = new Map<string, number>();
-    let sent = 0;
-    const emit = (partial: unknown): void => {
-      const { item, [PARTIAL_COUNT]: count, [partialColumn(1)]: sum } = partial as Record<string, number> & { item: string };
-      counts.set(item, (counts.get(item) ?? 0) + count);
-      sums.set(item, (sums.get(item) ?? 0) + sum);
-      sent++;
-    };
+    const items: string[] = [];
     const out = {
       full: false,
-      emit,
+      emit: () => {},
       emitRows: ({ memory, from, to }: Rows) => {
-        for (let at = from; at < to; at += memory.u32[at / 4]) emit(edge.codec.decode(memory, at + 16));
+        for (let at = from; at < to; at += memory.u32[at / 4])
+          items.push((edge.codec.decode(memory, at + 16) as SaleRecord).item);
+        out.full = true;
       },
     };
-    const combiner = rowCombiner(combine, edge, out, {
-      node: operator,
-      context: contextOf(0, 1)(operator),
-      where: () => undefined,
-    });
-    const expected = new Map<string, number>();
-    let records = 0;
-    const record = (item: string): void => {
-      combiner.emit({ shop: 1, item, price: 3 });
-      expected.set(item, (expected.get(item) ?? 0) + 1);
-      records++;
-    };
-    for (let i = 0; i < 40_000; i++) {
-      for (let hot = 0; hot < 3; hot++) record(`hot-${(i * 7 + hot) % 500}`);
-      record(`cold-${i}`);
-      if (i % 10_000 === 0) record('x'.repeat(100_000));
-    }
-    while (!combiner.drain());
-    expect(counts).toEqual(expected);
-    for (const [item, count] of counts) expect(sums.get(item)).toBe(3 * count);
-    expect(sent).toBeLessThan(records / 2);
+    const site = { node: operator, context: contextOf(0, 1)(operator), where: () => undefined };
+    const combiner = combinersOf(combine, edge)[2](out, site);
+    const wanted = Array.from({ length: 10_000 }, (_, i) => `item-${i}`);
+    for (const item of wanted) combiner.emit({ shop: 0, item, price: 1 });
+    let calls = 1;
+    for (out.full = false; !combiner.drain(); calls++) out.full = false;
+    expect(calls).toBeGreaterThan(2);
+    expect(items.toSorted()).toEqual(wanted.toSorted());
+    // It may be used again, and begins empty.
+    items.length = 0;
+    combiner.emit({ shop: 0, item: 'item-7', price: 1 });
+    out.full = false;
+    expect(combiner.drain()).toBe(true);
+    expect(items).toEqual(['item-7']);
   });
 
   it('gives way when there is no room, and goes on where it stopped', () => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { encodeManifest } from '../../src/format/manifest.ts';
 import { linkTables } from '../../src/snapshot/link-in.ts';
 import { sharedDirectory, tablePath } from '../../src/snapshot/paths.ts';
+import type { VerifyResult } from '../../src/snapshot/verify-task.ts';
 import { verifyCheckpoint } from '../../src/snapshot/verify.ts';
 import { Checkpointer, digestOf, JOB_DIR, manifestOf } from './job-tools.ts';
 import { errno, SimFs } from './sim-fs.ts';
@@ -38,6 +39,19 @@ describe('verify', () => {
       bytes,
       problems: [],
       states: [{ uid: 'count', name: 'total', entries: 2, digest: digestOf(state), matches: true }],
+    });
+  });
+
+  test('a checkpoint that the job deletes meanwhile is not called damaged', async () => {
+    const { fs, job } = disk();
+    const run = async (): Promise<readonly VerifyResult[]> => {
+      fs.unlink(`${CHECKPOINT}/_metadata`);
+      const problem = { path: tablePath(sharedDirectory(JOB_DIR), job.tables[0].hash), code: 'ERR_FILE_MISSING' as const, message: '' };
+      return [{ problem, digest: '', entries: 0 }];
+    };
+    await expect(verifyCheckpoint(fs, CHECKPOINT, { deep: false, run })).rejects.toMatchObject({
+      code: 'ERR_CHECKPOINT_NOT_FOUND',
+      message: expect.stringContaining('deleted while it was read'),
     });
   });
 

@@ -20,20 +20,20 @@ export const barrierStall = {
   },
 };
 
-function* rowsOf({ stateBytes, p99, longest, count, perSecond }) {
+function* rowsOf({ stateBytes, p99, longest, barriers, perSecond }) {
   const size = readableBytes(stateBytes);
   yield row(
     `p99 with ${size} of state`,
     p99,
     'ms',
     { atMost: 1 },
-    `${count} barriers at ${(perSecond / 1e6).toFixed(2)} M records/s`,
+    `${barriers} barriers of subtasks at ${(perSecond / 1e6).toFixed(2)} M records/s`,
   );
   yield row(`longest with ${size} of state`, longest, 'ms');
 }
 
-/** Of each checkpoint the longest synchronous part over the subtasks. */
-async function stalls({ payloadBytes, intervalMs, windowMs }, keys, warmUpMs) {
+/** Every time a subtask stood still for a barrier, until there were enough checkpoints to speak of one in a hundred. */
+async function stalls({ payloadBytes, intervalMs, windowMs, checkpoints: minimumCheckpoints }, keys, warmUpMs) {
   // Each key has an entry for the payload and one for the counter.
   const options = {
     job: 'payloads',
@@ -43,10 +43,11 @@ async function stalls({ payloadBytes, intervalMs, windowMs }, keys, warmUpMs) {
     minimumEntries: 2 * keys,
     warmUpMs,
     windowMs,
+    minimumCheckpoints,
   };
   const { checkpoints, stateBytes, perSecond } = await measureAlone('steadyRate', options);
-  const syncMs = checkpoints.map((checkpoint) => checkpoint.syncMs);
-  return { stateBytes, perSecond, count: syncMs.length, p99: percentile(syncMs, 0.99), longest: Math.max(...syncMs) };
+  const syncMs = checkpoints.flatMap((checkpoint) => checkpoint.subtaskSyncMs ?? []);
+  return { stateBytes, perSecond, barriers: syncMs.length, p99: percentile(syncMs, 0.99), longest: Math.max(...syncMs) };
 }
 
 function readableBytes(bytes) {

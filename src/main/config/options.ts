@@ -175,9 +175,11 @@ export const OPTIONS = {
     'Restarts before the job fails, counted from the last reset. `none`: no bound.',
   ),
 
+  // To hand a turn over costs 70 to 300 microseconds where all cores are busy, caches included. Word count, 2 threads, CPU time a word:
+  // 243 ns at 4 ms, 225 at 8, 218 at 16.
   'runtime.turn.budget': option(
     duration(0.1),
-    4,
+    8,
     'Time that one turn of a subtask aims at. Longer turns cost less overhead, shorter ones let barriers pass sooner.',
   ),
   // A turn cannot write more than the rings hold: at 32 kb turns lasted 0.8 ms, and a fifth of the time went into handing them over.

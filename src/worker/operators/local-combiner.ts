@@ -16,6 +16,7 @@ import { FoldingGauge } from './folding-gauge.ts';
 import { KeySlots, NO_SLOT } from './key-slots.ts';
 import { type LocalCombine, PARTIAL_ACCUMULATOR, PARTIAL_COUNT, PARTIAL_KEY, partialColumn } from './local-combine.ts';
 import { type FailureSite, operatorFailure } from './operator-failure.ts';
+import { foldNumbers, type PartialColumn } from './partial-frame.ts';
 
 /**
  * Keys held at most. With more a `Map` of strings outgrows the cache: of words by Zipf's law, 50,000 different ones, 32,768
@@ -181,10 +182,7 @@ class SlotPartials implements Partials {
     const values = this.#values;
     values[at]++;
     for (const { kind, field, index } of this.#slots) {
-      const number = numberField(value, field);
-      const before = values[at + index];
-      values[at + index] =
-        kind === 'sum' ? before + number : kind === 'min' ? Math.min(before, number) : Math.max(before, number);
+      values[at + index] = foldNumbers(kind as PartialColumn['kind'], values[at + index], numberField(value, field));
     }
   }
 

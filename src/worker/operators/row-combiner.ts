@@ -10,7 +10,6 @@
  * law, 50,000 different ones: 105 ns a record to fold 5 into one, and what is sent is sent as it lies. A `Map` of 4,096
  * keys took 85 ns to fold 2.7 into one, and 90 ns more for each that was sent.
  */
-import { accumulatorLayout, type SlotKind } from '../../job/accumulator-layout.ts';
 import type { BuiltInAggregate } from '../../job/aggregate.ts';
 import type { Codec, RowKey } from '../../format/codec.ts';
 import { KeyRef } from '../../format/codec.ts';
@@ -20,8 +19,8 @@ import type { Schema } from '../../format/schema.ts';
 import { FRAME_HEADER_BYTES, type Output, type Rows } from '../operator.ts';
 import { numberField } from './field-values.ts';
 import { FoldingGauge } from './folding-gauge.ts';
-import { PARTIAL_COUNT, partialColumn } from './local-combine.ts';
 import { type FailureSite, operatorFailure } from './operator-failure.ts';
+import { encodePartial, foldNumbers, type PartialColumn, partialColumns } from './partial-frame.ts';
 
 /** Keys held at most: with their frames and slots about as much as the nearer cache of a core holds. */
 const MAX_KEYS = 16_384;
@@ -33,13 +32,7 @@ const MAX_FRAME_BYTES = ARENA_BYTES / 64;
 const DRAIN_BYTES = 128 * 1024;
 const HEADER_WORDS = FRAME_HEADER_BYTES / 4;
 
-/** A column of numbers of the partial result. */
-interface Column {
-  readonly name: string;
-  /** How two are folded. */
-  readonly kind: Exclude<SlotKind, 'distinct'>;
-  /** Field of the record; null for the count. */
-  readonly field: string | null;
+interface Column extends PartialColumn {
   /** Offset in a frame, in units of 8 bytes. */
   readonly double: number;
 }
@@ -84,18 +77,10 @@ export class RowCombiner implements Output {
     this.#codec = shape.codec;
     this.#rowKey = shape.rowKey;
     this.#keyFields = shape.keyFields;
-    const column = (name: string, kind: Column['kind'], field: string | null): Column => ({
-      name,
-      kind,
-      field,
-      double: (FRAME_HEADER_BYTES + findSlot(shape.schema, name).offset) / 8,
-    });
-    this.#columns = [
-      column(PARTIAL_COUNT, 'sum', null),
-      ...accumulatorLayout(shape.outputs).slots.map(({ kind, field, index }) =>
-        column(partialColumn(index), kind as Column['kind'], field),
-      ),
-    ];
+    this.#columns = partialColumns(shape.outputs).map((column) => ({
+      ...column,
+      double: (FRAME_HEADER_BYTES + findSlot(shape.schema, column.name).offset) / 8,
+    }));
     this.#fixedWords = HEADER_WORDS + rowLayout(shape.schema).fixedBytes / 4;
     const columnWords = new Set(this.#columns.flatMap(({ double }) => [double * 2, double * 2 + 1]));
     this.#keyWords = Array.from({ length: this.#fixedWords }, (_, word) => word).filter(
@@ -139,17 +124,12 @@ export class RowCombiner implements Output {
     const partial = this.#partial;
     for (const field of this.#keyFields) partial[field] = record[field];
     for (const { name, field } of this.#columns) partial[name] = field === null ? 1 : numberField(value, field);
-    let bytes = this.#codec.encode(partial, this.#scratch, FRAME_HEADER_BYTES, this.#scratch.byteLength);
+    let bytes = encodePartial(this.#codec, partial, this.#scratch, 0);
     while (bytes < 0) {
       this.#scratch = Memory.local(this.#scratch.byteLength * 2);
-      bytes = this.#codec.encode(partial, this.#scratch, FRAME_HEADER_BYTES, this.#scratch.byteLength);
+      bytes = encodePartial(this.#codec, partial, this.#scratch, 0);
     }
-    const { u32, f64 } = this.#scratch;
-    u32[0] = FRAME_HEADER_BYTES + bytes;
-    u32[1] = 0;
-    // Results of combined aggregates leave at the end, so the time of a single record is not of interest any more.
-    f64[1] = -Infinity;
-    return FRAME_HEADER_BYTES + bytes;
+    return bytes;
   }
 
   #fold(bytes: number): void {
@@ -197,10 +177,7 @@ export class RowCombiner implements Output {
     const columns = this.#columns;
     for (let i = 0; i < columns.length; i++) {
       const { kind, double } = columns[i];
-      const before = held[first + double];
-      const number = fresh[double];
-      held[first + double] =
-        kind === 'sum' ? before + number : kind === 'min' ? Math.min(before, number) : Math.max(before, number);
+      held[first + double] = foldNumbers(kind, held[first + double], fresh[double]);
     }
   }
 

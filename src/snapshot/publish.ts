@@ -45,10 +45,14 @@ import {
 } from './paths.ts';
 import { findAbsentTables } from './table-presence.ts';
 
-/** Makes the directory of a job, with `shared/` and `taskowned/`. */
+/**
+ * Makes the directory of a job, with `shared/` and `taskowned/`. Its name is durable then, also where it was there: whoever made it may
+ * have been killed before it was synced. Names in it are made durable by publication.
+ */
 export function prepareJobDirectory(fs: FsPort, jobDir: string): void {
   ensureDirectory(fs, sharedDirectory(jobDir));
   ensureDirectory(fs, taskOwnedDirectory(jobDir));
+  syncDirectory(fs, dirname(jobDir));
 }
 
 /**

@@ -1,7 +1,7 @@
 /**
  * How many records a second pass from one stage to the next? Generated records, sent by the hash of a key or in turn, and dropped.
  *
- *     npm run bench exchange                  a minute
+ *     npm run bench exchange                  2 minutes
  *     npm run bench exchange -- --quick       short: shows that it runs, not how fast
  *     npm run bench exchange -- --json        one JSON document on stdout; --out <file>: into a file
  *
@@ -57,5 +57,5 @@ await benchProgram({
   bench: 'exchange',
   scenarios: [exchange],
   quick: { threads: [2], texts: [0], kinds: ['hash', 'rebalance'], runs: 1, warmUpMs: 300, windowMs: 700 },
-  full: { threads: [1, 2], texts: [0, 96], kinds: ['hash', 'rebalance'], runs: 3, warmUpMs: 1000, windowMs: 2000 },
+  full: { threads: [1, 2], texts: [0, 96], kinds: ['hash', 'rebalance'], runs: 3, warmUpMs: 700, windowMs: 1500 },
 });

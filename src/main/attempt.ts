@@ -232,6 +232,7 @@ function deploy(options: AttemptOptions): Deployment {
     plan,
     settings: options.settings,
     control: new SharedArrayBuffer(plan.subtaskCount * CONTROL_ROW_BYTES),
+    loadedThreads: new SharedArrayBuffer(4),
     operatorCounters: new SharedArrayBuffer(plan.subtaskCount * operatorRowDoubles(plan) * 8),
     channels,
     splitCursors,

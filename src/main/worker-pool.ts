@@ -6,6 +6,7 @@
  * committing) goes to the background pool, whose threads share the cores by the operating system's time slices, so that no
  * turn waits behind it.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Piscina } from 'piscina';
 import { assert } from '../format/assert.ts';
 import { decodeError, TidemarkError } from '../format/errors.ts';
@@ -23,6 +24,9 @@ export interface WorkerPoolOptions {
   readonly activity: (worker: number) => string | undefined;
 }
 
+/** Most that the end of a pool waits for threads that still load: one whose module never returns is ended all the same. */
+const LOADING_LIMIT_MS = 1000;
+
 /** Called once when a thread dies other than by `destroy`. */
 export type WorkerLost = (error: TidemarkError) => void;
 
@@ -32,12 +36,14 @@ export class WorkerPool {
   readonly #background: Piscina<Task, unknown>;
   readonly #threadIds: number[] = [];
   readonly #activity: (worker: number) => string | undefined;
+  readonly #loaded: Int32Array;
   #target: number | null = null;
   #destroyed = false;
 
   constructor(options: WorkerPoolOptions, lost: WorkerLost) {
     this.threads = options.threads;
     this.#activity = options.activity;
+    this.#loaded = new Int32Array(options.deployment.loadedThreads);
     const greeted = this.#threadIds;
     this.#turns = new Piscina({
       filename: ENTRY,
@@ -104,7 +110,18 @@ export class WorkerPool {
   /** Ends all threads, also those that do not return. */
   async destroy(): Promise<void> {
     this.#destroyed = true;
+    await this.#untilLoaded();
     await Promise.all([this.#turns.destroy(), this.#background.destroy()]);
+  }
+
+  /**
+   * Node 20 aborts the whole process when a thread is ended while it evaluates a module with a top-level await, which our own has
+   * (`format/content-hash.ts`), and a job's may have. A thread that died is not among those of the pool.
+   */
+  async #untilLoaded(): Promise<void> {
+    const deadline = performance.now() + LOADING_LIMIT_MS;
+    const isLoading = (): boolean => Atomics.load(this.#loaded, 0) < this.#turns.threads.length + this.#background.threads.length;
+    while (isLoading() && performance.now() < deadline) await sleep(1);
   }
 
   #watch(pool: Piscina<Task, unknown>, lost: WorkerLost): void {

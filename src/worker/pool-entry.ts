@@ -27,7 +27,7 @@ type TurnTask = Extract<Task, { readonly op: 'turn' }>;
 const deployment = workerData as Deployment;
 const environment = openEnvironment();
 // Reported by the first task; until then it is nobody's unhandled rejection.
-environment.catch(() => {});
+environment.catch(() => {}).finally(() => Atomics.add(new Int32Array(deployment.loadedThreads), 0, 1));
 
 const controlWords = new Int32Array(deployment.control);
 /** Subtasks whose home this worker is. */
@@ -80,11 +80,15 @@ async function runAfter(before: Promise<unknown>, task: TurnTask): Promise<TurnR
 }
 
 async function runTurn(task: TurnTask): Promise<TurnResult | undefined> {
+  const subtask = subtasks.get(task.subtask);
+  // It failed in a turn before, and the main thread did not know yet when it gave this one.
+  if (subtask === undefined) return undefined;
   const inTurn = task.subtask * CONTROL_ROW_WORDS + ControlWord.inTurn;
   Atomics.store(controlWords, inTurn, InTurn.yes);
   try {
-    return await (subtasks.get(task.subtask) as Subtask).turn(task.budgetMs, task.oversize, task.outcomes);
+    return await subtask.turn(task.budgetMs, task.oversize, task.outcomes);
   } catch (error) {
+    subtasks.delete(task.subtask);
     return { error: encodeError(error) };
   } finally {
     Atomics.store(controlWords, inTurn, InTurn.no);

@@ -221,6 +221,8 @@ export interface Deployment {
   readonly plan: JobPlan;
   readonly settings: WorkerSettings;
   readonly control: SharedArrayBuffer;
+  /** One i32: threads that have evaluated their modules, the job's included. Each adds itself. */
+  readonly loadedThreads: SharedArrayBuffer;
   /** See `OPERATOR_DOUBLES`. */
   readonly operatorCounters: SharedArrayBuffer;
   /** By edge id. */

@@ -2,6 +2,7 @@
  * What piscina runs in every worker of an attempt, in the turn pool and in the background pool. The job module is loaded
  * once per thread, as soon as the thread starts; functions are never sent between threads.
  */
+import { constants, getPriority, setPriority } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { threadId, workerData } from 'node:worker_threads';
 import { encodeError, TidemarkError } from '../format/errors.ts';
@@ -95,6 +96,21 @@ async function runTurn(task: TurnTask): Promise<TurnResult | undefined> {
   }
 }
 
+/**
+ * Threads that write tables yield to those in turns. At half of the highest rate, with a checkpoint every second, the 99th percentile of
+ * the latency went from 10.2 to 7.9 ms; where all cores are busy a checkpoint takes 340 ms instead of 190, and throughput is the
+ * same. At 10 steps it was no better.
+ */
+const WRITER_NICE = 5;
+let yields = false;
+
+/** Linux has priorities by thread; elsewhere it would be that of the whole process. */
+function yieldToTurns(): void {
+  if (yields || process.platform !== 'linux') return;
+  yields = true;
+  setPriority(Math.min(getPriority() + WRITER_NICE, constants.priority.PRIORITY_LOW));
+}
+
 async function perform(task: Exclude<Task, { op: 'ready' | 'turn' }>): Promise<unknown> {
   const { graph } = await environment;
   const { compression } = deployment.settings;
@@ -116,8 +132,10 @@ async function perform(task: Exclude<Task, { op: 'ready' | 'turn' }>): Promise<u
       for (const subtask of subtasks.values()) await subtask.close();
       return null;
     case 'persist':
+      yieldToTurns();
       return persist(realFs, task, compression, persistSinks);
     case 'merge':
+      yieldToTurns();
       return merge(realFs, task, compression);
     case 'publish':
       return publish(realFs, task);

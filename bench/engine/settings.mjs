@@ -5,7 +5,7 @@ export const FULL = {
   windowMs: 5000,
   keys: 2 ** 20,
   textBytes: 200e6,
-  stall: { payloadBytes: 1000, small: 10_000, large: 2_000_000, intervalMs: 100, windowMs: 10_000, checkpoints: 200 },
+  stall: { payloadBytes: 1000, small: 10_000, large: 2_000_000, intervalMs: 100, windowMs: 10_000, checkpoints: 100 },
   hot: { keys: 2 ** 22, pairs: 5 },
   restoreEntries: 10_000_000,
   restores: 3,

@@ -11,6 +11,7 @@ import { TidemarkError } from '../format/errors.ts';
 import type { Manifest } from '../format/manifest.ts';
 import { directoryExists, listDirectory } from '../snapshot/files.ts';
 import { type ClaimedCheckpoint, claimFormer, claimOne, deleteClaimed } from '../snapshot/claim.ts';
+import { findClaim, forgetClaim, recordClaim } from '../snapshot/claim-record.ts';
 import { collectGarbage } from '../snapshot/gc.ts';
 import { completeCheckpoints, firstEpochOf, highestNumber, leaveBehind, sweepLeftovers } from '../snapshot/own-checkpoints.ts';
 import { isJobId, jobDirectory, sharedDirectory, tablePath } from '../snapshot/paths.ts';
@@ -124,7 +125,10 @@ export class CheckpointStore {
   async restorePoint(notice: (text: string) => void): Promise<RestorePoint | null> {
     if (this.jobDirectory !== null) sweepLeftovers(this.host.fs, this.jobDirectory);
     const own = decideResume(this.#findOwn(), this.#options.fallback === true);
-    if (own.checkpoint !== null) return toPoint(own.checkpoint);
+    if (own.checkpoint !== null) {
+      await this.#takeUpClaim();
+      return toPoint(own.checkpoint);
+    }
     const { from } = this.#config.recovery;
     if (from !== null) {
       const checkpoint = openCheckpoint(this.host.fs, resolve(from));
@@ -136,7 +140,15 @@ export class CheckpointStore {
 
   /** A checkpoint of the job is complete: one that was taken over is deleted when it is subsumed, like the job's own. */
   completed(): void {
-    if (this.#claimed !== null && this.ownCheckpoints().length >= this.#config.checkpointing.retained) this.#deleteClaimed();
+    if (this.#claimed === null) return;
+    let own: number;
+    try {
+      own = this.ownCheckpoints().length;
+    } catch {
+      // The checkpoint is complete all the same; the next one asks again.
+      return;
+    }
+    if (own >= this.#config.checkpointing.retained) this.#deleteClaimed();
   }
 
   /** Applies the retention policy and gives the directory free. Call once, after the last attempt. */
@@ -188,7 +200,7 @@ export class CheckpointStore {
       return null;
     }
     notice(`Resuming from ${checkpoint.directory}, the newest complete checkpoint of '${this.#jobName}'.`);
-    if (this.#options.claimMode !== 'no-claim') this.#claimed = claimFormer(checkpoint);
+    if (this.#options.claimMode !== 'no-claim') this.#take(claimFormer(checkpoint), checkpoint);
     return toPoint(checkpoint);
   }
 
@@ -199,16 +211,43 @@ export class CheckpointStore {
     if (owned === this.jobDirectory) return;
     // A running job, or another that claims the same, may not lose it.
     await this.#own(owned);
+    this.#take(claimed, checkpoint);
+  }
+
+  #take(claimed: ClaimedCheckpoint, checkpoint: Checkpoint): void {
     this.#claimed = claimed;
+    if (this.jobDirectory !== null)
+      recordClaim(this.host.fs, this.jobDirectory, claimed, checkpoint, this.#config.checkpointing.retained);
+  }
+
+  /** An earlier process of the job has claimed something, and died before it had deleted it. */
+  async #takeUpClaim(): Promise<void> {
+    if (this.jobDirectory === null || this.#claimed !== null) return;
+    try {
+      const claim = findClaim(this.host.fs, this.jobDirectory);
+      if (claim === null) return;
+      await this.#own(claim.claimed.jobDirectory ?? claim.claimed.directory);
+      this.#claimed = claim.claimed;
+    } catch {
+      // Another job has it now, or it cannot be read: `tidemark gc` looks again.
+      return;
+    }
+    this.completed();
   }
 
   #deleteClaimed(): void {
     const claimed = this.#claimed;
     this.#claimed = null;
     if (claimed === null) return;
-    deleteClaimed(this.host.fs, claimed);
+    try {
+      deleteClaimed(this.host.fs, claimed);
+      if (this.jobDirectory !== null) forgetClaim(this.host.fs, this.jobDirectory);
+    } catch {
+      // The job does not end for that. Its record stays, and the next start or `tidemark gc` tries again.
+    }
     // The lock of a directory that is gone would be that of another one, once the file system gives its inode number to that.
-    void this.#release((directory) => !directoryExists(this.host.fs, directory));
+    // Where that cannot be told, the lock is given up at the end.
+    this.#release((directory) => !directoryExists(this.host.fs, directory)).catch(() => undefined);
   }
 
   /** Locks a directory besides the job's own; again in a later attempt of the job. */

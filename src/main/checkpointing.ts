@@ -98,7 +98,7 @@ export class Checkpointing {
     this.#state = initialCoordinator(this.#coordinatorOptions, attempt.options.firstEpoch, performance.now());
     this.#durable = new DurableState(attempt.options, attempt.restored, options.jobDirectory);
     this.#sinks = new SinkCommits(attempt, graph, (node, values) => events.collected(node, values));
-    this.#savepoints = new Savepoints(attempt, options.fs, options.jobDirectory !== null, (hash) => this.#durable.fileOf(hash));
+    this.#savepoints = new Savepoints(attempt, options.fs, options.jobDirectory, (hash) => this.#durable.fileOf(hash));
     this.#parent = options.parent;
     const { jobDirectory } = options;
     if (jobDirectory === null) return;

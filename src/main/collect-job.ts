@@ -1,7 +1,9 @@
 /** Collection of the garbage of one job's directory that no job runs in. */
 import { join } from 'node:path';
 import { TidemarkError } from '../format/errors.ts';
-import { withRegularFile } from '../snapshot/files.ts';
+import { deleteClaimed } from '../snapshot/claim.ts';
+import { findClaim, forgetClaim } from '../snapshot/claim-record.ts';
+import { directoryExists, withRegularFile } from '../snapshot/files.ts';
 import type { FsPort } from '../snapshot/fs-port.ts';
 import { collectGarbage, type CollectionPlan, type CollectionRequest } from '../snapshot/gc.ts';
 import { checkpointDirectory, sharedDirectory, tablePath } from '../snapshot/paths.ts';
@@ -20,7 +22,7 @@ export interface JobCollection {
   /** Directories of checkpoints that are deleted, or would be. */
   readonly checkpoints: readonly string[];
   readonly tables: readonly string[];
-  /** Temporary files, and directories of unfinished publications and deletions. */
+  /** Temporary files, directories of unfinished publications and deletions, and of savepoints that were not finished. */
   readonly leftovers: readonly string[];
   /** Of the tables. */
   readonly bytes: number;
@@ -30,21 +32,25 @@ export interface JobCollection {
 
 /** Only the owner of a job's directory may delete in it: while a job runs, that is its runtime, which does so by itself. */
 export async function collectJob(
-  { fs, lockDirectory }: Storage,
+  storage: Storage,
   directory: string,
   { retained, dryRun }: CollectJobOptions,
 ): Promise<JobCollection> {
+  const { fs, lockDirectory } = storage;
   const nothing: JobCollection = { directory, checkpoints: [], tables: [], leftovers: [], bytes: 0, problem: null };
   try {
     const lock = await lockDirectory(directory, { waitMs: 500 });
     try {
+      const own = findCheckpointsOfJob(fs, directory);
+      const claimed = await collectClaimed(storage, directory, own, { retained, dryRun });
       const request: CollectionRequest = {
-        retain: checkpointsToKeep(findCheckpointsOfJob(fs, directory), retained),
+        retain: checkpointsToKeep(own, retained),
         inFlight: new Set(),
         sweep: true,
       };
       const { plan } = collectGarbage(fs, directory, request, { dryRun: true });
-      const found = describe(fs, directory, plan);
+      const plain = describe(fs, directory, plan);
+      const found = { ...plain, checkpoints: [...claimed, ...plain.checkpoints] };
       if (dryRun) return found;
       const [failure] = collectGarbage(fs, directory, request).failures;
       return failure === undefined ? found : { ...found, problem: { code: failure.code, message: failure.message } };
@@ -53,8 +59,36 @@ export async function collectJob(
     }
   } catch (error) {
     if (!(error instanceof TidemarkError)) throw error;
+    // It went with what another job had claimed of it.
+    if (!directoryExists(fs, directory)) return nothing;
     return { ...nothing, problem: { code: error.code, message: error.message } };
   }
+}
+
+/**
+ * Deletes what the job has claimed and subsumed, when it did not come to do that itself. @returns its directory, when it is due
+ */
+async function collectClaimed(
+  { fs, lockDirectory }: Storage,
+  directory: string,
+  own: readonly FoundCheckpoint[],
+  { retained, dryRun }: CollectJobOptions,
+): Promise<readonly string[]> {
+  const claim = findClaim(fs, directory, dryRun);
+  const sound = own.filter(({ problem }) => problem === null).length;
+  if (claim === null || sound < Math.min(retained, claim.retained)) return [];
+  const { claimed } = claim;
+  if (dryRun) return [claimed.directory];
+  const lock = await lockDirectory(claimed.jobDirectory ?? claimed.directory, { waitMs: 500 }).catch(() => null);
+  // Another job has it now.
+  if (lock === null) return [];
+  try {
+    deleteClaimed(fs, claimed);
+    forgetClaim(fs, directory);
+  } finally {
+    await lock.release();
+  }
+  return [claimed.directory];
 }
 
 /** The newest ones, of which `retained` are sound: a damaged one is nothing to fall back on. */
@@ -75,6 +109,7 @@ function describe(fs: FsPort, directory: string, plan: CollectionPlan): JobColle
     leftovers: [
       ...plan.temporaryFiles.map((name) => join(shared, name)),
       ...plan.directories.map((name) => join(directory, name)),
+      ...plan.savepoints.flatMap(({ note, directories }) => [...directories, note]),
     ],
     bytes: tables.reduce((sum, path) => sum + withRegularFile(fs, path, (_fd, sizeBytes) => sizeBytes), 0),
     problem: null,

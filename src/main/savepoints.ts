@@ -17,20 +17,20 @@ import { withSettledSplits } from './splits.ts';
 export class Savepoints {
   readonly #attempt: RunningAttempt;
   readonly #fs: FsPort;
-  readonly #hasCheckpointDirectory: boolean;
+  readonly #jobDirectory: string | null;
   readonly #fileOf: (hash: string) => string;
   readonly #unfinished = new Set<UnfinishedSavepoint>();
 
   /** @param fileOf  where a table of the job lies */
-  constructor(attempt: RunningAttempt, fs: FsPort, hasCheckpointDirectory: boolean, fileOf: (hash: string) => string) {
+  constructor(attempt: RunningAttempt, fs: FsPort, jobDirectory: string | null, fileOf: (hash: string) => string) {
     this.#attempt = attempt;
     this.#fs = fs;
-    this.#hasCheckpointDirectory = hasCheckpointDirectory;
+    this.#jobDirectory = jobDirectory;
     this.#fileOf = fileOf;
   }
 
   begin(request: SavepointRequest): UnfinishedSavepoint {
-    const savepoint = new UnfinishedSavepoint(this.#fs, request, this.#attempt.options.jobId, this.#hasCheckpointDirectory);
+    const savepoint = new UnfinishedSavepoint(this.#fs, request, this.#attempt.options.jobId, this.#jobDirectory);
     this.#unfinished.add(savepoint);
     return savepoint;
   }
@@ -45,6 +45,7 @@ export class Savepoints {
     const settled = (): Manifest => withSettledSplits(withSingleBroadcasts(manifest, this.#attempt.options.graph));
     return this.#attempt.run<SavepointResult>({
       op: 'savepoint',
+      jobDirectory: this.#jobDirectory,
       target,
       name,
       format,
@@ -77,18 +78,20 @@ export class Savepoints {
 /** A savepoint that is being taken. Its name is chosen before, so that what a failure leaves can be found and removed. */
 export class UnfinishedSavepoint {
   readonly #fs: FsPort;
+  readonly #jobDirectory: string | null;
   readonly target: string;
   readonly format: SavepointFormat;
   readonly name: string;
   /** For the tables of a job that has no checkpoint directory; null where it has. Made by `prepare`. */
   readonly workDirectory: string | null;
 
-  constructor(fs: FsPort, request: SavepointRequest, jobId: string, hasCheckpointDirectory: boolean) {
+  constructor(fs: FsPort, request: SavepointRequest, jobId: string, jobDirectory: string | null) {
     this.#fs = fs;
+    this.#jobDirectory = jobDirectory;
     this.target = request.target;
     this.format = request.format;
     this.name = savepointName(jobId);
-    this.workDirectory = hasCheckpointDirectory ? null : join(this.target, `${publicationPrefix(this.name)}tables`);
+    this.workDirectory = jobDirectory !== null ? null : join(this.target, `${publicationPrefix(this.name)}tables`);
   }
 
   /** @throws the error of mkdir */
@@ -98,7 +101,7 @@ export class UnfinishedSavepoint {
 
   /** Removes whatever there is of it. */
   discard(): void {
-    discardSavepoint(this.#fs, this.target, this.name);
+    discardSavepoint(this.#fs, this.target, this.name, this.#jobDirectory);
   }
 
   /** Removes the tables that were copied or linked into the savepoint, which stays. */

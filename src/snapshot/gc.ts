@@ -31,6 +31,7 @@ import {
 } from './files.ts';
 import type { FsPort } from './fs-port.ts';
 import {
+  CLAIM_NAME,
   catalogDirectory,
   checkpointDirectory,
   checkpointName,
@@ -45,6 +46,7 @@ import {
   taskOwnedDirectory,
 } from './paths.ts';
 import { readCheckpoint } from './restore.ts';
+import { findUnfinishedSavepoints, removeUnfinishedSavepoint, type UnfinishedSavepoint } from './unfinished-savepoints.ts';
 
 export interface CollectionFacts {
   /** Complete checkpoints in the directory, and the tables that each names. */
@@ -54,6 +56,8 @@ export interface CollectionFacts {
   /** Names in the job's directory and in `shared/`. */
   readonly jobNames: readonly string[];
   readonly sharedNames: readonly string[];
+  /** That the job had begun to write, in whatever directory. None when something is being written. */
+  readonly savepoints: readonly UnfinishedSavepoint[];
 }
 
 export interface CollectionRequest {
@@ -81,6 +85,7 @@ export interface CollectionPlan {
   readonly temporaryFiles: readonly string[];
   /** Names in the job's directory: directories left by an earlier run. */
   readonly directories: readonly string[];
+  readonly savepoints: readonly UnfinishedSavepoint[];
 }
 
 /** What may go. Pure. */
@@ -110,6 +115,7 @@ export function planCollection(facts: CollectionFacts, request: CollectionReques
       ...facts.retired.map(({ name }) => name),
       ...(request.sweep ? facts.jobNames.filter((name) => isTemporaryDirectoryName(name) && !isRetiredDirectoryName(name)) : []),
     ],
+    savepoints: facts.savepoints,
   };
 }
 
@@ -131,7 +137,7 @@ export function collectGarbage(
   request: CollectionRequest,
   options: { readonly dryRun?: boolean } = {},
 ): CollectionReport & { readonly plan: CollectionPlan } {
-  const plan = planCollection(readFacts(fs, jobDir), request);
+  const plan = planCollection(readFacts(fs, jobDir, request.sweep), request);
   if (options.dryRun === true) return { plan, retired: [], deletedTables: 0, failures: [] };
   const shared = sharedDirectory(jobDir);
   const failures: { path: string; code: string; message: string }[] = [];
@@ -168,11 +174,12 @@ export function collectGarbage(
   // As long as a table is left, the .old- directories remember it.
   if (deletedTables === plan.tables.length)
     for (const name of directories) remove(join(jobDir, name), () => removeDirectoryOfFiles(fs, join(jobDir, name)));
+  for (const savepoint of plan.savepoints) remove(savepoint.note, () => removeUnfinishedSavepoint(fs, savepoint));
   if (request.retain.length === 0 && request.sweep && failures.length === 0) removeEmptyDirectories(fs, jobDir);
   return { plan, retired, deletedTables, failures };
 }
 
-function readFacts(fs: FsPort, jobDir: string): CollectionFacts {
+function readFacts(fs: FsPort, jobDir: string, sweep: boolean): CollectionFacts {
   const jobNames = listDirectory(fs, jobDir);
   return {
     checkpoints: jobNames.flatMap((name) => {
@@ -184,6 +191,8 @@ function readFacts(fs: FsPort, jobDir: string): CollectionFacts {
       .map((name) => ({ name, tables: namedTablesIfReadable(fs, join(jobDir, name)) })),
     jobNames,
     sharedNames: listDirectory(fs, sharedDirectory(jobDir)),
+    // While the job runs, a savepoint that is noted is being written.
+    savepoints: sweep ? findUnfinishedSavepoints(fs, jobDir) : [],
   };
 }
 
@@ -204,6 +213,8 @@ function namedTablesIfReadable(fs: FsPort, directory: string): ReadonlySet<strin
 function removeEmptyDirectories(fs: FsPort, jobDir: string): void {
   // The history of checkpoints that are gone. What is open in there, or cannot be removed, keeps the job's directory.
   quietly(() => removeDirectoryOfFiles(fs, catalogDirectory(jobDir)));
+  // What a job without a checkpoint has claimed stays: it is all that there is of it.
+  quietly(() => fs.unlink(join(jobDir, CLAIM_NAME)));
   for (const path of [sharedDirectory(jobDir), taskOwnedDirectory(jobDir), jobDir]) {
     try {
       attempt('remove directory', path, () => fs.removeDirectory(path));

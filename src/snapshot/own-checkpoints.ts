@@ -6,15 +6,20 @@ import type { FsPort } from './fs-port.ts';
 import { collectGarbage } from './gc.ts';
 import { latestCheckpointId } from './publish.ts';
 import { findCheckpointsOfJob } from './restore.ts';
+import { findUnfinishedSavepoints, removeUnfinishedSavepoint } from './unfinished-savepoints.ts';
 
 /** What an earlier attempt of the job, or an earlier process, was writing when it ended is nobody's. Call it before anything is written. */
 export function sweepLeftovers(fs: FsPort, jobDir: string): void {
   const own = findCheckpointsOfJob(fs, jobDir);
-  if (own.length === 0) return;
   try {
+    // A collection that keeps nothing would remove the directory.
+    if (own.length === 0) {
+      for (const savepoint of findUnfinishedSavepoints(fs, jobDir)) removeUnfinishedSavepoint(fs, savepoint);
+      return;
+    }
     collectGarbage(fs, jobDir, { retain: own.map(({ checkpointId }) => checkpointId), inFlight: new Set(), sweep: true });
   } catch {
-    // A manifest cannot be read: nothing is deleted, and restoring will say what is wrong.
+    // A manifest cannot be read: nothing is deleted, and restoring will say what is wrong. Or it is tried again later.
   }
 }
 

@@ -5,6 +5,8 @@
  * <base>/<job-id>/chk-<n>/_metadata       manifest of checkpoint n; a chk-<n> without one never exists
  * <base>/<job-id>/shared/<hash>.sst       sorted tables, named by content
  * <base>/<job-id>/taskowned/              what sinks own; never deleted here
+ * <base>/<job-id>/.savepoint-<name>       a savepoint of that name is being written, and where (unfinished-savepoints.ts)
+ * <base>/<job-id>/.claimed                what the job has claimed and not deleted yet (claim-record.ts)
  * <base>/<job-id>/catalog/                history of the checkpoints, a LevelDB; may be deleted at any time
  * <savepoint dir>/savepoint-<6 of job-id>-<random>/_metadata and <hash>.sst beside it: self-contained
  * ```
@@ -23,10 +25,13 @@ export const METADATA_NAME = '_metadata';
 export const SHARED_NAME = 'shared';
 export const TASK_OWNED_NAME = 'taskowned';
 export const CATALOG_NAME = 'catalog';
+export const CLAIM_NAME = '.claimed';
 const TABLE_SUFFIX = '.sst';
 const TEMPORARY_FILE = '.tmp-';
 const DIRECTORY_IN_PUBLICATION = '.new-';
 const DIRECTORY_IN_DELETION = '.old-';
+
+const SAVEPOINT_NOTE = '.';
 
 const JOB_ID_PATTERN = /^[0-9a-f]{32}$/;
 /** No leading zero, so that a number has one name. */
@@ -75,6 +80,17 @@ export function tablePath(directory: string, hash: string): string {
 /** A new name for a savepoint of a job; try another one when it exists. */
 export function savepointName(jobId: string): string {
   return `savepoint-${jobId.slice(0, 6)}-${random()}`;
+}
+
+/** Name of the note that a savepoint is being written. */
+export function savepointNoteName(name: string): string {
+  return SAVEPOINT_NOTE + name;
+}
+
+/** Name of the savepoint that a note is about, or null. */
+export function parseSavepointNote(entry: string): string | null {
+  const name = entry.slice(SAVEPOINT_NOTE.length);
+  return entry.startsWith(SAVEPOINT_NOTE) && isSavepointName(name) ? name : null;
 }
 
 export function temporaryFileName(): string {

@@ -24,6 +24,7 @@ import { manifestPath, METADATA_NAME, publicationPrefix, tablePath } from './pat
 import { publishSavepoint } from './publish.ts';
 import { readCheckpoint } from './restore.ts';
 import { withTables, writeTable } from './table-file.ts';
+import { forgetSavepoint } from './unfinished-savepoints.ts';
 
 export type SavepointFormat = 'canonical' | 'native';
 
@@ -116,12 +117,17 @@ function takeTables(fs: FsPort, checkpoint: Manifest, { tablePath: pathOf }: Sav
  * Removes what there is of a savepoint that nobody will be told about: its writing failed, or the thread that wrote it was
  * ended. As far as that is possible: names that begin with a dot are passed over by all readers.
  *
- * @param name  of one savepoint; nobody else uses it
+ * @param name          of one savepoint; nobody else uses it
+ * @param jobDirectory  where its note is, if it has one
  */
-export function discardSavepoint(fs: FsPort, target: string, name: string): void {
+export function discardSavepoint(fs: FsPort, target: string, name: string, jobDirectory: string | null): void {
   quietly(() => {
-    for (const entry of listDirectory(fs, target))
-      if (entry === name || entry.startsWith(publicationPrefix(name))) removeDirectoryOfFiles(fs, join(target, entry));
+    const found = listDirectory(fs, target).filter((entry) => entry === name || entry.startsWith(publicationPrefix(name)));
+    for (const entry of found) removeDirectoryOfFiles(fs, join(target, entry));
+    if (jobDirectory === null) return;
+    // The note is what finds the names again, should they come back with a power cut.
+    if (found.length > 0) syncDirectory(fs, target);
+    forgetSavepoint(fs, jobDirectory, name);
   });
 }
 

@@ -1,12 +1,14 @@
 /** The background tasks that are all about files: a checkpoint or savepoint is published, garbage is collected. */
 import type { Manifest } from '../format/manifest.ts';
 import type { Compression } from '../format/sorted-table/compression.ts';
+import { quietly } from '../snapshot/files.ts';
 import { collectGarbage } from '../snapshot/gc.ts';
 import type { FsPort } from '../snapshot/fs-port.ts';
 import { linkTables } from '../snapshot/link-in.ts';
 import { sharedDirectory } from '../snapshot/paths.ts';
 import { publishCheckpoint } from '../snapshot/publish.ts';
 import { writeSavepoint } from '../snapshot/savepoint.ts';
+import { forgetSavepoint, noteSavepoint } from '../snapshot/unfinished-savepoints.ts';
 import type {
   CollectGarbageResult,
   CollectGarbageTask,
@@ -23,14 +25,18 @@ export function publish(fs: FsPort, task: PublishTask): PublishResult {
 }
 
 export function savepoint(fs: FsPort, task: SavepointTask, compression: Compression): SavepointResult {
+  const { jobDirectory, target, name } = task;
+  if (jobDirectory !== null) noteSavepoint(fs, jobDirectory, target, name);
   const paths = new Map(task.tables.map(({ table, path }) => [table.hash, path]));
   const written = writeSavepoint(fs, JSON.parse(task.manifest) as Manifest, {
-    target: task.target,
-    name: task.name,
+    target,
+    name,
     format: task.format,
     compression,
     tablePath: (hash) => paths.get(hash) as string,
   });
+  // What a failure leaves is cleared away, and the note then, by whoever asked.
+  if (jobDirectory !== null) quietly(() => forgetSavepoint(fs, jobDirectory, name));
   return { path: written.path, sizes: written.manifest.sizes };
 }
 

@@ -348,6 +348,8 @@ export interface PublishResult {
 /** Writes a savepoint with the content of one barrier. */
 export interface SavepointTask {
   readonly op: 'savepoint';
+  /** Where it is noted as being written; null where the job has no directory. */
+  readonly jobDirectory: string | null;
   /** Directory of savepoints. */
   readonly target: string;
   readonly name: string;

@@ -509,7 +509,7 @@ function entryOf(key: string, value: string): Parameters<StateDigest['add']> {
 
 function graphOf(): JobGraph {
   const nodes = [
-    ...UIDS.map((uid, id) => ({ id, uid, name: uid, kind: 'process' })),
+    ...UIDS.map((uid, id) => ({ id, uid, name: uid, kind: 'process', keyed: true })),
     { id: SINK_NODE, uid: 'sink', name: 'sink', kind: 'sink', sink: { kind: 'custom' } },
   ];
   return { name: 'simulated', nodes, config: {} } as unknown as JobGraph;

@@ -61,7 +61,10 @@ const STAGE: StagePlan = {
   outputs: [],
   firstSubtask: 0,
 };
-const GRAPH = { name: 'model', nodes: [{ id: 0, uid: 'count', name: 'count', kind: 'process' }] } as unknown as JobGraph;
+const GRAPH = {
+  name: 'model',
+  nodes: [{ id: 0, uid: 'count', name: 'count', kind: 'process', keyed: true }],
+} as unknown as JobGraph;
 const NOTHING_COUNTED = {
   syncMs: 0,
   alignmentMs: 0,

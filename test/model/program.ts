@@ -99,6 +99,11 @@ const STOP = new Error('stopped here');
 /** The random part of names from `paths.ts`. */
 const RANDOM = /[0-9a-f]{12}$/;
 
+/** The note of a savepoint has the savepoint's name, which the task says. */
+function isGiven(name: string): boolean {
+  return name.startsWith('.savepoint-');
+}
+
 /** Asks for the reply to each call; null: the program stops before it. */
 class AskingFs implements FsPort {
   stoppedAt: Call | null = null;
@@ -199,7 +204,7 @@ class AskingFs implements FsPort {
   #known(path: string): string {
     return path
       .split('/')
-      .map((name) => (name.startsWith('.') ? name.replace(RANDOM, (random) => this.#nameFor(random)) : name))
+      .map((name) => (name.startsWith('.') && !isGiven(name) ? name.replace(RANDOM, (random) => this.#nameFor(random)) : name))
       .join('/');
   }
 

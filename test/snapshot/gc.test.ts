@@ -15,6 +15,7 @@ const FACTS: CollectionFacts = {
     { checkpointId: 3, tables: new Set([B, C]) },
   ],
   retired: [],
+  savepoints: [],
   jobNames: ['chk-1', 'chk-2', 'chk-3', 'shared', 'taskowned', '.new-chk-4-aa'],
   sharedNames: [`${A}.sst`, `${B}.sst`, `${C}.sst`, `${D}.sst`, '.tmp-1', 'README'],
 };

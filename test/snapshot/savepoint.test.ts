@@ -81,7 +81,7 @@ describe.each(FORMATS)('savepoint, %s', (format) => {
         failures++;
         expect(isTidemarkError(error)).toBe(true);
         // What cleaning up could not remove, the main thread removes by name.
-        discardSavepoint(fs, TARGET, NAME);
+        discardSavepoint(fs, TARGET, NAME, null);
         expect(fs.list(TARGET)).toEqual([]);
       }
       expect(fs.tree().filter((path) => path.startsWith(JOB_DIR))).toEqual(before);

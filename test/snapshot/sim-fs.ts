@@ -169,6 +169,22 @@ export class SimFs implements FsPort {
     return paths.sort();
   }
 
+  /** Every path, with the bytes of a file: the same object as long as nobody wrote to it. null for what is no file. */
+  entries(): Map<string, Uint8Array | null> {
+    const found = new Map<string, Uint8Array | null>();
+    const visit = (node: Node, path: string): void => {
+      if (path !== '') found.set(path, node.kind === 'file' ? node.bytes : null);
+      if (node.kind === 'directory') for (const [name, child] of node.names) visit(child, `${path}/${name}`);
+    };
+    visit(this.root, '');
+    return found;
+  }
+
+  /** What a path leads to, for telling whether two paths or two moments lead to the same. @throws ENOENT */
+  identity(path: string): object {
+    return this.#node(path);
+  }
+
   get openFiles(): number {
     return this.#open.size;
   }

@@ -46,7 +46,11 @@ describe('verify', () => {
     const { fs, job } = disk();
     const run = async (): Promise<readonly VerifyResult[]> => {
       fs.unlink(`${CHECKPOINT}/_metadata`);
-      const problem = { path: tablePath(sharedDirectory(JOB_DIR), job.tables[0].hash), code: 'ERR_FILE_MISSING' as const, message: '' };
+      const problem = {
+        path: tablePath(sharedDirectory(JOB_DIR), job.tables[0].hash),
+        code: 'ERR_FILE_MISSING' as const,
+        message: '',
+      };
       return [{ problem, digest: '', entries: 0 }];
     };
     await expect(verifyCheckpoint(fs, CHECKPOINT, { deep: false, run })).rejects.toMatchObject({

@@ -77,15 +77,15 @@ it('history: a checkpoint that expires is told with its cause, and the job goes 
       const spin = (ms) => { for (const end = performance.now() + ms; performance.now() < end; ); };
       export default job('slow', (flow) =>
         flow
-          .from(generate({ count: 6, schema: t.record({ i: t.int }), make: (i) => ({ i }) }))
-          .map((value) => { spin(200); return value; })
+          .from(generate({ count: 3, schema: t.record({ i: t.int }), make: (i) => ({ i }) }))
+          .map((value) => { spin(1400); return value; })
           .to(discard()));
     `,
   });
   const options = [
     ...OPTIONS,
     '-D',
-    'execution.checkpointing.timeout=100 ms',
+    'execution.checkpointing.timeout=1 s',
     '-D',
     'execution.checkpointing.tolerable-failed-checkpoints=1000',
   ];
@@ -94,7 +94,8 @@ it('history: a checkpoint that expires is told with its cause, and the job goes 
   const [job] = (await list(directory)) as readonly (ListedJob & { readonly latest: { readonly failed: unknown } })[];
   expect(job.latest.failed).toMatchObject({
     type: 'failed',
-    trigger: 'periodic',
+    // Where the machine is slow, the last one too does not make it at once.
+    trigger: expect.stringMatching(/^(periodic|final)$/),
     code: 'ERR_CHECKPOINT_TIMEOUT',
     message: expect.stringContaining('aborted'),
     subtaskCount: 1,

@@ -13,7 +13,14 @@ import { directoryExists, listDirectory } from '../snapshot/files.ts';
 import { type ClaimedCheckpoint, claimFormer, claimOne, deleteClaimed } from '../snapshot/claim.ts';
 import { findClaim, forgetClaim, recordClaim } from '../snapshot/claim-record.ts';
 import { collectGarbage } from '../snapshot/gc.ts';
-import { completeCheckpoints, firstEpochOf, highestNumber, leaveBehind, sweepLeftovers } from '../snapshot/own-checkpoints.ts';
+import {
+  checkpointsToKeep,
+  completeCheckpoints,
+  firstEpochOf,
+  highestNumber,
+  leaveBehind,
+  sweepLeftovers,
+} from '../snapshot/own-checkpoints.ts';
 import { isJobId, jobDirectory, sharedDirectory, tablePath } from '../snapshot/paths.ts';
 import { prepareJobDirectory } from '../snapshot/publish.ts';
 import {
@@ -156,11 +163,12 @@ export class CheckpointStore {
     try {
       if (this.jobDirectory !== null && directoryExists(this.host.fs, this.jobDirectory)) {
         const keep = keepLast || isRetainedAtEnd(POLICIES[this.#config.checkpointing.retention], outcome);
-        const own = this.ownCheckpoints();
-        this.#kept = keep && own.length > 0;
+        const found = this.#findOwn();
+        const hasOwn = found.some(({ problem }) => problem === null);
+        this.#kept = keep && hasOwn;
         // As long as the job has no checkpoint of its own, the claimed one is all that there is of it.
-        if (!keep && own.length > 0) this.#deleteClaimed();
-        const retain = keep ? own.slice(-this.#config.checkpointing.retained) : [];
+        if (!keep && hasOwn) this.#deleteClaimed();
+        const retain = keep ? checkpointsToKeep(found, this.#config.checkpointing.retained) : [];
         leaveBehind(this.host.fs, this.jobDirectory, retain);
       }
     } finally {
@@ -274,8 +282,13 @@ async function makeAndLock({ fs, lockDirectory }: Host, directory: string): Prom
       return null;
     });
     if (lock === null) continue;
-    if (directoryExists(fs, sharedDirectory(directory))) return lock;
-    await lock.release();
+    let isThere = false;
+    try {
+      isThere = directoryExists(fs, sharedDirectory(directory));
+    } finally {
+      if (!isThere) await lock.release();
+    }
+    if (isThere) return lock;
   }
 }
 
@@ -294,8 +307,11 @@ async function removeEmpty({ fs, lockDirectory }: Host, base: string, ownJobId: 
     if (!isJobId(jobId) || jobId === ownJobId || findCheckpointsOfJob(fs, directory).length > 0) continue;
     try {
       const lock = await lockDirectory(directory, { waitMs: 0 });
-      collectGarbage(fs, directory, { retain: [], inFlight: new Set(), sweep: true });
-      await lock.release();
+      try {
+        collectGarbage(fs, directory, { retain: [], inFlight: new Set(), sweep: true });
+      } finally {
+        await lock.release();
+      }
     } catch {
       // It has an owner, or is gone: neither is our business.
     }

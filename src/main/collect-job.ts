@@ -7,6 +7,7 @@ import { directoryExists, withRegularFile } from '../snapshot/files.ts';
 import type { FsPort } from '../snapshot/fs-port.ts';
 import { collectGarbage, type CollectionPlan, type CollectionRequest } from '../snapshot/gc.ts';
 import { checkpointDirectory, sharedDirectory, tablePath } from '../snapshot/paths.ts';
+import { checkpointsToKeep } from '../snapshot/own-checkpoints.ts';
 import { findCheckpointsOfJob, type FoundCheckpoint } from '../snapshot/restore.ts';
 import type { Storage } from './host.ts';
 
@@ -89,14 +90,6 @@ async function collectClaimed(
     await lock.release();
   }
   return [claimed.directory];
-}
-
-/** The newest ones, of which `retained` are sound: a damaged one is nothing to fall back on. */
-function checkpointsToKeep(newestFirst: readonly FoundCheckpoint[], retained: number): number[] {
-  let sound = 0;
-  return newestFirst
-    .filter(({ problem }) => sound < retained && (problem !== null || ++sound > 0))
-    .map(({ checkpointId }) => checkpointId);
 }
 
 function describe(fs: FsPort, directory: string, plan: CollectionPlan): JobCollection {

@@ -3,8 +3,9 @@ import { TidemarkError } from '../format/errors.ts';
 import type { JobGraph } from '../job/graph.ts';
 import { loadJob } from '../job/load.ts';
 import { CheckpointStore } from './checkpoint-store.ts';
+import type { Config } from './config.ts';
 import type { JobHandle, RunOptions, StartOptions } from './handle.ts';
-import { thisMachine } from './host.ts';
+import { type Host, thisMachine } from './host.ts';
 import { JobRunner, newJobId } from './job-runner.ts';
 import { resolveRunConfig } from './run-config.ts';
 
@@ -33,6 +34,24 @@ export async function startJob(graph: JobGraph, moduleUrl: string, options: Star
     });
   }
   const config = await resolveRunConfig(graph, options);
-  const store = await CheckpointStore.open(jobId, graph.name, options, config, thisMachine);
-  return new JobRunner(graph, moduleUrl, options, config, store);
+  return openJob(thisMachine, jobId, graph, moduleUrl, options, config);
+}
+
+/** Takes the job's directory and starts the job, on whatever host. */
+export async function openJob(
+  host: Host,
+  jobId: string,
+  graph: JobGraph,
+  moduleUrl: string,
+  options: StartOptions,
+  config: Config,
+): Promise<JobRunner> {
+  const store = await CheckpointStore.open(jobId, graph.name, options, config, host);
+  try {
+    return new JobRunner(graph, moduleUrl, options, config, store);
+  } catch (error) {
+    // Who started it in this process may try again.
+    await store.abandon();
+    throw error;
+  }
 }

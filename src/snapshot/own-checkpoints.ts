@@ -5,7 +5,7 @@
 import type { FsPort } from './fs-port.ts';
 import { collectGarbage } from './gc.ts';
 import { latestCheckpointId } from './publish.ts';
-import { findCheckpointsOfJob } from './restore.ts';
+import { findCheckpointsOfJob, type FoundCheckpoint } from './restore.ts';
 import { findUnfinishedSavepoints, removeUnfinishedSavepoint } from './unfinished-savepoints.ts';
 
 /** What an earlier attempt of the job, or an earlier process, was writing when it ended is nobody's. Call it before anything is written. */
@@ -29,6 +29,17 @@ export function completeCheckpoints(fs: FsPort, jobDir: string): number[] {
     .filter(({ problem }) => problem === null)
     .map(({ checkpointId }) => checkpointId)
     .toReversed();
+}
+
+/**
+ * The newest ones, of which `retained` are sound: one that is damaged, or cannot be read at the moment, is nothing to fall back on, and is
+ * not deleted for that.
+ */
+export function checkpointsToKeep(newestFirst: readonly FoundCheckpoint[], retained: number): number[] {
+  let sound = 0;
+  return newestFirst
+    .filter(({ problem }) => sound < retained && (problem !== null || ++sound > 0))
+    .map(({ checkpointId }) => checkpointId);
 }
 
 /**

@@ -126,7 +126,7 @@ export function discardSavepoint(fs: FsPort, target: string, name: string, jobDi
     for (const entry of found) removeDirectoryOfFiles(fs, join(target, entry));
     if (jobDirectory === null) return;
     // The note is what finds the names again, should they come back with a power cut.
-    if (found.length > 0) syncDirectory(fs, target);
+    syncDirectory(fs, target);
     forgetSavepoint(fs, jobDirectory, name);
   });
 }

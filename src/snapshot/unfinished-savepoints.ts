@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import {
   attempt,
   createDurably,
+  directoryExists,
   listDirectory,
   readFileBounded,
   removeDirectoryOfFiles,
@@ -62,13 +63,14 @@ export function findUnfinishedSavepoints(fs: FsPort, jobDirectory: string): Unfi
 }
 
 /**
- * Removes what is left of one, and then its note: not before the names are gone for good, since after a power cut nobody would find them.
+ * Removes what is left of one, and then its note. Not before the names in the target are as durable as the note's end will be: after a power cut
+ * nobody would find what comes back, be it removed or published just before.
  *
  * @throws TidemarkError ERR_IO; the note is still there then
  */
 export function removeUnfinishedSavepoint(fs: FsPort, { note, target, directories }: UnfinishedSavepoint): void {
   for (const directory of directories) removeDirectoryOfFiles(fs, directory);
-  if (target !== null && directories.length > 0) syncDirectory(fs, target);
+  if (target !== null && directoryExists(fs, target)) syncDirectory(fs, target);
   attempt('remove', note, () => fs.unlink(note));
 }
 

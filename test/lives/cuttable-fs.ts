@@ -1,24 +1,37 @@
-/** The disk as one process sees it. Before any operation the process may be killed: no later one of its own takes effect. */
-import { SimFs } from '../snapshot/sim-fs.ts';
+/** The disk as one process sees it. Before any operation the process may be killed, so that no later one of its own takes
+ * effect; or the operation fails. */
+import { type Operation, SimFs } from '../snapshot/sim-fs.ts';
+import type { Cut } from './steps.ts';
 
 export class CuttableFs extends SimFs {
   #left = Number.POSITIVE_INFINITY;
-  #onCut: () => void = () => undefined;
+  #waiting: (() => void) | null = null;
+  #onCut: () => Error | null = () => null;
   #dead = false;
 
   constructor(disk: SimFs) {
     super(disk.root);
-    this.before = () => this.#enter();
+    this.before = (operation, path) => this.#enter(operation, path);
   }
 
-  /** Instead of its operation number `operations` from now on, counted from 0, `onCut` is called and the process is dead. */
-  arm(operations: number, onCut: () => void): void {
-    this.#left = operations;
-    this.#onCut = onCut;
+  /**
+   * Something happens instead of an operation from now on, or from the next publication on.
+   *
+   * @param onCut  what the operation fails with; null: the process is dead
+   */
+  arm({ operations, from }: Cut, onCut: () => Error | null): void {
+    const begin = (): void => {
+      this.#left = operations;
+      this.#onCut = onCut;
+      this.#waiting = null;
+    };
+    if (from === 'step') begin();
+    else this.#waiting = begin;
   }
 
   disarm(): void {
     this.#left = Number.POSITIVE_INFINITY;
+    this.#waiting = null;
   }
 
   die(): void {
@@ -40,12 +53,15 @@ export class CuttableFs extends SimFs {
     }
   }
 
-  #enter(): void {
+  #enter(operation: Operation, path: string): void {
     if (this.#dead) throw killed();
+    // Checkpoints and savepoints are published by renaming them.
+    if (operation === 'rename' && path.includes('/.new-')) this.#waiting?.();
     if (this.#left-- > 0) return;
-    this.#dead = true;
-    this.#onCut();
-    throw killed();
+    this.disarm();
+    const error = this.#onCut();
+    this.#dead ||= error === null;
+    throw error ?? killed();
   }
 }
 

@@ -16,6 +16,8 @@ const LIVES = Number(process.env['LIVES'] ?? 150);
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 const REPLAY = process.env['REPLAY'];
 
+const by = fc.constantFrom('kill', 'power', 'full disk');
+
 const step: fc.Arbitrary<Step> = fc.record({
   kind: fc.oneof(...Object.entries(STEP_WEIGHTS).map(([kind, weight]) => ({ arbitrary: fc.constant(kind as StepKind), weight }))),
   seed: fc.nat(0x7fffffff),
@@ -23,7 +25,10 @@ const step: fc.Arbitrary<Step> = fc.record({
     { arbitrary: fc.constant(null), weight: 5 },
     {
       // Publication is some 30 operations: a step is cut at its beginning as often as late, or later than it lasts.
-      arbitrary: fc.record({ operations: fc.oneof(fc.nat(12), fc.nat(80), fc.nat(300)), power: fc.boolean() }),
+      arbitrary: fc.oneof(
+        fc.record({ operations: fc.oneof(fc.nat(12), fc.nat(80), fc.nat(300)), from: fc.constant('step' as const), by }),
+        fc.record({ operations: fc.nat(8), from: fc.constant('publication' as const), by }),
+      ),
       weight: 1,
     },
   ),

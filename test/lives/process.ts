@@ -3,11 +3,11 @@ import { TidemarkError } from '../../src/format/errors.ts';
 import type { Manifest } from '../../src/format/manifest.ts';
 import type { CheckpointHistory } from '../../src/main/checkpoint-history.ts';
 import { CheckpointHistory as History } from '../../src/main/checkpoint-history.ts';
-import { CheckpointStore } from '../../src/main/checkpoint-store.ts';
 import { type Config, resolveConfig } from '../../src/main/config.ts';
 import type { JobState, StartOptions } from '../../src/main/handle.ts';
 import type { Host, Storage } from '../../src/main/host.ts';
-import { JobRunner } from '../../src/main/job-runner.ts';
+import type { JobRunner } from '../../src/main/job-runner.ts';
+import { openJob } from '../../src/main/run.ts';
 import { directoryExists, ensureDirectory } from '../../src/snapshot/files.ts';
 import type { SimFs } from '../snapshot/sim-fs.ts';
 import { CuttableFs } from './cuttable-fs.ts';
@@ -75,6 +75,8 @@ export class Process {
   attempt: SmallAttempt | null = null;
   runner: JobRunner | null = null;
   dead = false;
+  /** The disk was full for it: what it should have deleted may be there. */
+  failed = false;
   /** The end that the job was asked for, first. */
   asked: 'stopped' | 'cancelled' | null = null;
   /** Checkpoints that this attempt has completed. */
@@ -108,15 +110,13 @@ export class Process {
   async start(): Promise<JobRunner> {
     const { jobId, jobName, from, resume, claim } = this.spec;
     const options: StartOptions = { ...(from !== null && { from }), resume, claimMode: claim ? 'claim' : 'no-claim' };
-    const graph = graphOf(jobName);
-    let store: CheckpointStore;
+    let runner: JobRunner;
     try {
-      store = await CheckpointStore.open(jobId, jobName, options, this.config, this.#host());
+      runner = await openJob(this.#host(), jobId, graphOf(jobName), 'file:///job.mjs', options, this.config);
     } catch (error) {
       this.#failedToStart = true;
       throw error;
     }
-    const runner = new JobRunner(graph, 'file:///job.mjs', options, this.config, store);
     runner.on('checkpoint', ({ path, checkpointId }) => {
       this.completedInAttempt++;
       this.#events.completed(this, path, this.attempt?.barriers.get(checkpointId));
@@ -150,6 +150,11 @@ export class Process {
     this.#locks.releaseAllOf(this);
     void this.attempt?.destroy();
     void this.runner?.cancel();
+  }
+
+  /** Does the job run, with nothing to do? */
+  get isIdle(): boolean {
+    return !this.isOver && this.attempt?.isIdle === true;
   }
 
   actions(): (() => void)[] {

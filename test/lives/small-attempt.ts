@@ -156,6 +156,10 @@ export class SmallAttempt implements RunningAttempt {
     }
   }
 
+  get isIdle(): boolean {
+    return !this.#destroyed && this.scheduler.running && this.actions().length === 0;
+  }
+
   /** What could happen next. Each may be called once, before any other. */
   actions(): (() => void)[] {
     if (this.#destroyed || !this.scheduler.running) return [];

@@ -1,9 +1,13 @@
 /** The steps of which lives are made. */
 
-/** After `operations` of its own the process that the step is about is killed; or the power is cut, for all processes and the disk. */
+/** What goes wrong in a step, at a file operation of the process that it is about. */
 export interface Cut {
+  /** Its number, from 0. */
   readonly operations: number;
-  readonly power: boolean;
+  /** Counted from the beginning of the step, or from where a checkpoint or savepoint gets its name. */
+  readonly from: 'step' | 'publication';
+  /** The process is killed; or the power is cut, for all processes and the disk; or the disk is full, for this operation. */
+  readonly by: 'kill' | 'power' | 'full disk';
 }
 
 export interface Step {

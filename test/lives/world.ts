@@ -11,7 +11,7 @@ import { jobDirectoriesIn } from '../../src/snapshot/job-directories.ts';
 import { METADATA_NAME, parseCheckpointName } from '../../src/snapshot/paths.ts';
 import { findCheckpointsByName, readCheckpoint } from '../../src/snapshot/restore.ts';
 import { disposeSavepoint } from '../../src/snapshot/savepoint.ts';
-import { randomFrom, SimFs } from '../snapshot/sim-fs.ts';
+import { errno, randomFrom, SimFs } from '../snapshot/sim-fs.ts';
 import { CuttableFs } from './cuttable-fs.ts';
 import { type Content, contentAt, type Position } from './input.ts';
 import { Inspector } from './inspector.ts';
@@ -40,6 +40,8 @@ const EXPECTED_CODES = new Set([
   'ERR_DIR_LOCKED',
   'ERR_OPERATOR_FAILED',
 ]);
+/** And with a disk that was full. */
+const FULL_DISK_CODES = new Set(['ERR_NO_SPACE', 'ERR_CHECKPOINT_DIR']);
 /** Times of nothing to do after which something that is waited for will not come. */
 const STUCK_AFTER = 500;
 
@@ -75,6 +77,8 @@ export class World {
   readonly #expected = new Map<Process, Position>();
   /** Processes that ran at any moment of this step. */
   #active = new Set<Process>();
+  /** Those of them whose job ran at the beginning of the step. */
+  #settled = new Set<Process>();
   #powerWasCut = false;
 
   /** @param clock  time goes on a little */
@@ -91,6 +95,7 @@ export class World {
   async step({ kind, seed, cut, wait }: Step): Promise<string> {
     this.#random = randomFrom(seed);
     this.#active = new Set(this.#running());
+    this.#settled = new Set(this.#running().filter(({ runner }) => runner?.state === 'running'));
     this.#powerWasCut = false;
     const before = this.#disk.entries();
     const done = await this.#perform(kind, cut, wait);
@@ -145,7 +150,7 @@ export class World {
   async #act(kind: StepKind, process: Process, cut: Cut | null, wait: boolean): Promise<string> {
     process.attempt?.feed(Math.floor(this.#random() * 12));
     if (kind === 'kill') {
-      this.#kill(process);
+      process.kill();
       return kind;
     }
     this.#arm(process, cut);
@@ -259,20 +264,24 @@ export class World {
     const fs = new CuttableFs(this.#disk);
     const owner = {};
     let dead = false;
+    let failed = false;
     if (cut !== null)
-      fs.arm(cut.operations, () => {
+      fs.arm(cut, () => {
+        failed = true;
+        if (cut.by === 'full disk') return this.#fail(null);
         dead = true;
         this.#locks.releaseAllOf(owner);
-        if (cut.power) this.#cutPower();
+        if (cut.by === 'power') this.#cutPower();
+        return null;
       });
     const storage = this.#locks.storageOf(fs, owner);
     const collected = (async () => {
       for (const directory of jobDirectoriesIn(fs, CHECKPOINTS)) {
         const { problem } = await collectJob(storage, directory, { retained, dryRun: false });
-        if (problem !== null && problem.code !== 'ERR_DIR_LOCKED' && !dead) this.#violations.push(`gc: ${problem.message}`);
+        if (problem !== null && problem.code !== 'ERR_DIR_LOCKED' && !failed) this.#violations.push(`gc: ${problem.message}`);
       }
     })().catch((error: unknown) => {
-      if (!dead) throw error;
+      if (!failed) throw error;
     });
     await collected;
     return dead ? 'gc, killed' : 'gc';
@@ -330,17 +339,24 @@ export class World {
 
   #arm(process: Process, cut: Cut | null): void {
     if (cut === null) return;
-    process.fs.arm(cut.operations, () => (cut.power ? this.#cutPower() : this.#kill(process)));
+    process.fs.arm(cut, () => {
+      if (cut.by === 'full disk') return this.#fail(process);
+      if (cut.by === 'power') this.#cutPower();
+      else process.kill();
+      return null;
+    });
   }
 
-  #kill(process: Process): void {
-    process.kill();
+  #fail(process: Process | null): Error {
+    this.#note('full disk');
+    if (process !== null) process.failed = true;
+    return errno('ENOSPC', '');
   }
 
   #cutPower(): void {
     this.#powerWasCut = true;
     const after = this.#disk.crash(this.#random);
-    for (const process of this.#running()) this.#kill(process);
+    for (const process of this.#running()) process.kill();
     this.#disk = after;
   }
 
@@ -385,7 +401,10 @@ export class World {
   #ended(process: Process, error: unknown): void {
     if (process.dead) return;
     const job = this.#jobs.get(process.spec.jobId) as Job;
-    job.kept = RETENTIONS[process.config.checkpointing.retention].includes(process.runner?.state ?? 'failed');
+    // One that was asked to end, and failed as it deleted its checkpoints, may have deleted them.
+    const keptAfter = RETENTIONS[process.config.checkpointing.retention];
+    job.kept =
+      keptAfter.includes(process.runner?.state ?? 'failed') && (process.asked === null || keptAfter.includes(process.asked));
     if (error !== null) this.#failed(process, error);
   }
 
@@ -394,6 +413,7 @@ export class World {
     const code = isTidemarkError(error) ? error.code : '';
     const causes = isTidemarkError(error) && error.code === 'ERR_JOB_FAILED' ? error.facts['cause'] : code;
     this.#note(code === '' ? String(error) : code);
+    if (process.failed && FULL_DISK_CODES.has(String(causes))) return;
     if (!EXPECTED_CODES.has(String(causes))) this.#violations.push(`job ${process.spec.jobId}: ${(error as Error).stack}`);
   }
 
@@ -411,14 +431,22 @@ export class World {
       // It may be made anew, where a job begins again in its old directory: that one nobody has claimed.
       if (job.claimed !== null && !complete.includes(job.claimed)) job.claimed = null;
       const { newest, process } = job;
-      if (newest !== null && Math.max(0, ...ids) < numberOf(newest.path)) {
-        if (this.#mustKeep(job)) this.#requireClaimed(newest.path);
-        job.newest = null;
+      if (newest !== null && !complete.includes(newest.path)) {
+        // Subsumed by one that nobody was told of, as the process died, or gone.
+        const latest = Math.max(0, ...ids);
+        if (latest < numberOf(newest.path) && this.#mustKeep(job)) this.#requireClaimed(newest.path);
+        job.newest = latest > numberOf(newest.path) ? this.#newestAt(`${CHECKPOINTS}/${jobId}/chk-${latest}`) : null;
       }
       const { retained } = process.config.checkpointing;
-      if (!process.isOver && process.completedInAttempt > 0 && process.actions().length === 0 && ids.length > retained)
+      const quiet = !process.failed && process.isIdle;
+      const { completedInAttempt } = process;
+      if (quiet && ((completedInAttempt > 0 && ids.length > retained) || ids.length < Math.min(retained, completedInAttempt)))
         this.#violations.push(`job ${jobId} has ${ids.length} checkpoints and retains ${retained}`);
     }
+  }
+
+  #newestAt(path: string): NonNullable<Job['newest']> {
+    return { path, position: positionOf(readCheckpoint(this.#disk, path).manifest) };
   }
 
   /** What a job has claimed is deleted once the job retains enough of its own. @returns directories of those that do not yet */
@@ -458,11 +486,15 @@ export class World {
   #checkUntouched(before: ReadonlyMap<string, Uint8Array | null>, done: string): void {
     if (this.#powerWasCut) return;
     const after = this.#disk.entries();
-    const mayChange = [...this.#active].flatMap(({ spec }) => [`${CHECKPOINTS}/${spec.jobId}`, ...this.#claimedBy(spec.jobId)]);
+    const gc = done.startsWith('gc');
+    // Nothing of a job that runs happens while others collect.
+    const mayChange = [...this.#active]
+      .filter((process) => !gc || !this.#settled.has(process))
+      .flatMap(({ spec }) => [`${CHECKPOINTS}/${spec.jobId}`, ...this.#claimedBy(spec.jobId)]);
     for (const path of new Set([...before.keys(), ...after.keys()])) {
       if (before.get(path) === after.get(path) && before.has(path) === after.has(path)) continue;
       if (mayChange.some((prefix) => path === prefix || path.startsWith(`${prefix}/`))) continue;
-      if (done.startsWith('gc') || done === 'dispose') continue;
+      if (done === 'dispose' || (done.startsWith('gc') && !this.#isOwned(path))) continue;
       if (path.startsWith(`${SAVEPOINTS}/`) && this.#active.size > 0) {
         const [, , name] = path.split('/');
         // One that is complete, but that nobody was told of, goes when what it was taken for fails.
@@ -473,6 +505,11 @@ export class World {
       if ([...this.#active].some(({ spec }) => spec.resume) && !this.#hadCheckpoints(before, path)) continue;
       this.#violations.push(`${path} was ${after.has(path) ? 'changed' : 'deleted'} by '${done}', and is none of its business`);
     }
+  }
+
+  /** Is it in the directory of a job that runs? Then its own process alone may change it. */
+  #isOwned(path: string): boolean {
+    return [...this.#settled].some(({ spec }) => path.startsWith(`${CHECKPOINTS}/${spec.jobId}/`));
   }
 
   #claimedBy(jobId: string): string[] {

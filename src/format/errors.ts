@@ -47,7 +47,7 @@ export const ERROR_CODES = {
   ERR_LEASE_TIMEOUT: { exit: 1, meaning: 'The lease of a shared map was not free in time.' },
   ERR_WORKER_EXITED: { exit: 1, meaning: 'A worker thread exited.' },
   ERR_WORKER_OUT_OF_MEMORY: { exit: 1, meaning: 'A worker thread ran out of heap.' },
-  ERR_TASK_TIMEOUT: { exit: 1, meaning: 'A turn did not return within task.timeout.' },
+  ERR_TASK_TIMEOUT: { exit: 1, meaning: 'User code did not return within task.timeout.' },
   ERR_NO_SPACE: { exit: 1, meaning: 'The disk is full.' },
   ERR_IO: { exit: 1, meaning: 'A file operation failed.' },
   ERR_JOB_CANCELLED: { exit: 1, meaning: 'The job was cancelled.' },

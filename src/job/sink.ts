@@ -14,7 +14,10 @@ import type { CheckpointOutcome } from './checkpoint-outcome.ts';
  */
 export interface Sink<T> {
   readonly name: string;
-  /** Called once per start, before any writer opens, with the committables of the checkpoint that is restored. */
+  /**
+   * Called once per start, before any writer opens, with the committables of the checkpoint that is restored: commits them, and discards
+   * what was never part of a checkpoint. Absent: each of them is committed.
+   */
   recover?(committables: readonly JsonValue[], context: SinkContext): void | Promise<void>;
   /** Opens a writer for one subtask. */
   open(context: SinkContext): SinkWriter<T> | Promise<SinkWriter<T>>;
@@ -28,6 +31,7 @@ export interface SinkContext {
   readonly jobId: string;
   readonly jobName: string;
   readonly uid: string;
+  /** That writes, or that prepared what is persisted or committed; -1 at a start, when what all had prepared is recovered. */
   readonly subtask: number;
   readonly parallelism: number;
   readonly attempt: number;

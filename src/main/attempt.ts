@@ -27,6 +27,7 @@ import {
 import type { RestorePlan } from './restore-plan.ts';
 import type { RunningAttempt } from './running-attempt.ts';
 import { type ScheduledSubtask, Scheduler, type SchedulerEvents } from './scheduler.ts';
+import { describeSinkCall, sinkCallsOf, watchSinkCalls } from './sink-calls.ts';
 import { buildSplitQueue } from './splits.ts';
 import { checkRestored } from './state-totals.ts';
 import { withinStartLimit } from './start-limit.ts';
@@ -108,7 +109,12 @@ export class Attempt implements RunningAttempt {
 
   /** Runs a task in the background and unwraps its outcome. */
   async run<T>(task: Task): Promise<T> {
-    return unwrap((await this.pool.run(task)) as Outcome<T>);
+    const { graph, taskTimeoutMs, plan } = this.options;
+    const calls = taskTimeoutMs === Infinity ? [] : sinkCallsOf(task, graph, plan);
+    const work = calls.some((call) => call !== null)
+      ? watchSinkCalls((word) => this.pool.run({ ...task, calls: word } as Task), calls, taskTimeoutMs, this.#fail)
+      : this.pool.run(task);
+    return unwrap((await work) as Outcome<T>);
   }
 
   async destroy(orderly: boolean): Promise<void> {
@@ -123,9 +129,17 @@ export class Attempt implements RunningAttempt {
   }
 
   async #closeSubtasks(idle: Promise<void>): Promise<void> {
-    await idle;
+    await withinStartLimit(idle, 'The end of the last turns', this.options.taskTimeoutMs);
     const workers = new Set(this.scheduler.subtasks.map(({ worker }) => worker));
-    await Promise.all([...workers].map((worker) => this.#runOn(worker, 'Closing sources and sinks', { op: 'close' })));
+    await Promise.all(
+      [...workers].map((worker) => {
+        const doing = (): string => {
+          const call = this.scheduler.sinkCall(this.scheduler.subtasks.filter((subtask) => subtask.worker === worker));
+          return call === null ? 'Closing sources and sinks' : describeSinkCall(call);
+        };
+        return this.#runOn(worker, doing, { op: 'close' });
+      }),
+    );
   }
 
   async #orFailure<T>(promise: Promise<T>): Promise<T> {
@@ -133,7 +147,7 @@ export class Attempt implements RunningAttempt {
   }
 
   /** @param doing  for the message when it takes too long */
-  async #runOn<T>(worker: number, doing: string, task: Task): Promise<T> {
+  async #runOn<T>(worker: number, doing: string | (() => string), task: Task): Promise<T> {
     const outcome = await withinStartLimit(this.pool.runOn(worker, task), doing, this.options.taskTimeoutMs);
     return unwrap(outcome as Outcome<T>);
   }

@@ -4,10 +4,10 @@
  */
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { HistoryRecord } from '../snapshot/history.ts';
 import { catalogDirectory } from '../snapshot/paths.ts';
 import { Catalog } from './catalog.ts';
+import { settledWithin } from './settled-within.ts';
 
 /** Records kept while the catalog cannot be written. */
 const MAX_WAITING = 1000;
@@ -82,9 +82,7 @@ export class CheckpointHistory {
       this.#closed = true;
       return this.#release();
     });
-    const waiting = new AbortController();
-    await Promise.race([written, sleep(CLOSE_WAIT_MS, undefined, { signal: waiting.signal }).catch(() => undefined)]);
-    waiting.abort();
+    await settledWithin(written, CLOSE_WAIT_MS);
     this.#closed = true;
   }
 

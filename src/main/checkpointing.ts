@@ -52,8 +52,15 @@ import { OldCheckpoints } from './old-checkpoints.ts';
 import type { SavepointRequest } from './savepoint-request.ts';
 import { Savepoints } from './savepoints.ts';
 import type { ScheduledSubtask } from './scheduler.ts';
+import { settledWithin } from './settled-within.ts';
 import { needsPersisting, SinkCommits } from './sink-commits.ts';
 import { TableMerger } from './table-merger.ts';
+
+/**
+ * What the end of an attempt waits for work in the background, so that a cancelled job leaves whole what it had begun. Work that is cut off
+ * is as after a crash: it is committed, or deleted, again when the job goes on.
+ */
+const LAST_WORK_MS = 10_000;
 
 /** What a barrier has become. */
 interface Written {
@@ -183,14 +190,14 @@ export class Checkpointing {
     );
   }
 
-  /** No more events, effects or timers. Waits for commits and deletions that have begun. */
+  /** No more events, effects or timers. Waits a while for commits and deletions that have begun. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
     const error = new TidemarkError('ERR_CHECKPOINT_ABORTED', 'The checkpoint was aborted because the job ended.');
     for (const waiting of this.#waiting.values()) waiting.reject(error);
     this.#waiting.clear();
-    await Promise.all([this.#sinks.settled, this.#old?.stop()]);
+    await settledWithin(Promise.all([this.#sinks.settled, this.#old?.stop()]), LAST_WORK_MS);
   }
 
   /** Removes what there is of savepoints that did not come to be. Call it when all threads have ended. */

@@ -23,6 +23,7 @@ import {
   InTurn,
   channelBytes,
   channelIndex,
+  decodeSinkCall,
   type Deployment,
   type EdgePlan,
   type OpenState,
@@ -35,6 +36,7 @@ import {
   type Task,
   type TurnResult,
 } from '../worker/protocol.ts';
+import { describeSinkCall, type RunningSinkCall } from './sink-calls.ts';
 import { type WorkerPool, workerError } from './worker-pool.ts';
 
 /** Priorities: full rings first, then sources, then what has little to do; a later stage before an earlier one. */
@@ -111,6 +113,7 @@ export class Scheduler {
   readonly #workers: WorkerSlot[];
   readonly #turnBudgetMs: number;
   readonly #taskTimeoutMs: number;
+  readonly #graph: JobGraph;
   readonly #untold = new Map<CheckpointOutcome, { left: number; resolve(): void }>();
   #wakeTimer: NodeJS.Timeout | undefined;
   #watchdog: NodeJS.Timeout | undefined;
@@ -128,6 +131,7 @@ export class Scheduler {
     this.#events = events;
     this.#turnBudgetMs = options.turnBudgetMs;
     this.#taskTimeoutMs = options.taskTimeoutMs;
+    this.#graph = options.graph;
     this.i32 = new Int32Array(deployment.control);
     this.f64 = new Float64Array(deployment.control);
     this.#workers = Array.from({ length: pool.threads }, (_, index) => ({ index, subtasks: [], turns: [], since: 0 }));
@@ -233,6 +237,15 @@ export class Scheduler {
   /** The subtask whose turn a worker is in. The first of its turns may have ended, and its result be on the way. */
   #inTurn(worker: WorkerSlot | undefined): ScheduledSubtask | undefined {
     return worker?.subtasks.find((subtask) => Atomics.load(this.i32, this.word(subtask, ControlWord.inTurn)) !== InTurn.no);
+  }
+
+  /** The method of a sink that one of the subtasks is in, if any. */
+  sinkCall(subtasks: readonly ScheduledSubtask[]): RunningSinkCall | null {
+    for (const subtask of subtasks) {
+      const call = decodeSinkCall(Atomics.load(this.i32, this.word(subtask, ControlWord.sinkCall)));
+      if (call !== null) return { uid: this.#graph.nodes[call.node].uid, subtask: subtask.indexInStage, method: call.method };
+    }
+    return null;
   }
 
   /** Is the subtask held up by full outputs? For the progress display. */
@@ -406,7 +419,8 @@ export class Scheduler {
     for (const worker of this.#workers) {
       const subtask = this.#inTurn(worker) ?? worker.turns[0]?.subtask;
       if (subtask === undefined || now - worker.since < this.#taskTimeoutMs) continue;
-      this.#events.failed(timedOut(subtask, now - worker.since, this.#taskTimeoutMs, this.#checkpointTaken(subtask)));
+      const doing = { checkpointId: this.#checkpointTaken(subtask), sinkCall: this.sinkCall([subtask]) };
+      this.#events.failed(timedOut(subtask, now - worker.since, this.#taskTimeoutMs, doing));
       return;
     }
   }
@@ -459,23 +473,37 @@ export class Scheduler {
   }
 }
 
-/** @param checkpointId  whose synchronous part the subtask is in; undefined: it processes records */
-function timedOut(
-  { stage, indexInStage }: ScheduledSubtask,
-  elapsedMs: number,
-  timeoutMs: number,
-  checkpointId: number | undefined,
-): TidemarkError {
+/** What a subtask does that does not return. */
+interface Doing {
+  /** Whose synchronous part it is in; undefined: it processes records. */
+  readonly checkpointId: number | undefined;
+  readonly sinkCall: RunningSinkCall | null;
+}
+
+function timedOut({ stage, indexInStage }: ScheduledSubtask, elapsedMs: number, timeoutMs: number, doing: Doing): TidemarkError {
+  const { checkpointId, sinkCall } = doing;
   const what = checkpointId === undefined ? 'a turn' : `its part of checkpoint ${checkpointId}`;
-  const cause =
-    checkpointId === undefined
-      ? 'A user function is in an endless loop or blocks; raise task.timeout if one record may take so long.'
-      : 'The prepare() of a sink or the position() of a source does not return; both must be quick, since processing stands still.';
   return new TidemarkError(
     'ERR_TASK_TIMEOUT',
-    `Stage '${stage.name}', subtask ${indexInStage}: ${what} has not returned for ${Math.round(elapsedMs)} ms (task.timeout is ${timeoutMs} ms). ${cause}`,
-    { facts: { stage: stage.name, subtask: indexInStage, timeoutMs, checkpointId: checkpointId ?? null } },
+    `Stage '${stage.name}', subtask ${indexInStage}: ${what} has not returned for ${Math.round(elapsedMs)} ms (task.timeout is ${timeoutMs} ms). ${likelyCause(doing)}`,
+    {
+      facts: {
+        stage: stage.name,
+        subtask: indexInStage,
+        timeoutMs,
+        checkpointId: checkpointId ?? null,
+        ...(sinkCall !== null && { uid: sinkCall.uid, method: sinkCall.method }),
+      },
+    },
   );
+}
+
+function likelyCause({ checkpointId, sinkCall }: Doing): string {
+  if (sinkCall !== null)
+    return `${describeSinkCall(sinkCall)} is in an endless loop, or awaits something that does not come; it must be quick, since processing stands still.`;
+  return checkpointId === undefined
+    ? 'A user function is in an endless loop or blocks; raise task.timeout if one record may take so long.'
+    : 'The position() of a source does not return; it must be quick, since processing stands still.';
 }
 
 function listensToCheckpoints(node: GraphNode): boolean {

@@ -50,10 +50,7 @@ export class SinkCommits {
       const left = due.filter((committable) => this.#uncommitted.includes(committable));
       for (const node of new Set(left.map((committable) => committable.node))) {
         const mine = left.filter((committable) => committable.node === node);
-        await this.#commitNode(
-          node,
-          mine.map((committable) => committable.value),
-        );
+        await this.#commitNode(node, mine);
         this.#uncommitted = this.#uncommitted.filter((committable) => !mine.includes(committable));
       }
     });
@@ -61,9 +58,12 @@ export class SinkCommits {
     return committed;
   }
 
-  async #commitNode(node: number, values: readonly JsonValue[]): Promise<void> {
-    if (sinkOf(this.#graph.nodes[node])?.kind === 'collect') this.#collected(node, values);
-    else await this.#attempt.run({ op: 'commit', node, committables: values });
+  async #commitNode(node: number, prepared: readonly Committable[]): Promise<void> {
+    const committables = prepared.map(({ value }) => value);
+    if (sinkOf(this.#graph.nodes[node])?.kind === 'collect') return this.#collected(node, committables);
+    const { subtasks } = this.#attempt.scheduler;
+    const preparedBy = prepared.map(({ subtask }) => subtasks[subtask].indexInStage);
+    await this.#attempt.run({ op: 'commit', node, committables, subtasks: preparedBy });
   }
 }
 

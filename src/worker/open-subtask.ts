@@ -5,7 +5,7 @@ import type { Memory } from '../format/memory.ts';
 import { createRowCodec } from '../format/row-codec.ts';
 import type { Schema } from '../format/schema.ts';
 import { deadLetterOf, type GraphNode, type JobGraph, sinkOf } from '../job/graph.ts';
-import type { SinkContext, SinkSpec } from '../job/sink.ts';
+import type { SinkContext, SinkSpec, SinkWriter } from '../job/sink.ts';
 import { realFs } from '../snapshot/fs-port.ts';
 import { ChannelReader, ChannelWriter } from './channel.ts';
 import { createMalformedHandler, type MalformedHandler } from './connectors/malformed.ts';
@@ -25,7 +25,9 @@ import { RowCombiner } from './operators/row-combiner.ts';
 import { StringCombiner } from './operators/string-combiner.ts';
 import {
   CONTROL_ROW_DOUBLES,
+  CONTROL_ROW_WORDS,
   ControlDouble,
+  ControlWord,
   channelIndex,
   type Deployment,
   type EdgePlan,
@@ -38,6 +40,7 @@ import {
   type SubtaskRestore,
 } from './protocol.ts';
 import { openRestored } from './restore-state.ts';
+import { sinkFailure } from './sink-failure.ts';
 import { SinkOutput } from './sink-output.ts';
 import { SourceInput } from './source-input.ts';
 import type { StateMap } from './state/state-map.ts';
@@ -283,15 +286,22 @@ function sameRows(input: Codec | null, output: Codec): boolean {
 }
 
 async function openSink(
-  { deployment }: WorkerEnvironment,
+  { deployment, control }: WorkerEnvironment,
   node: GraphNode,
   stage: StagePlan,
   subtask: number,
 ): Promise<SinkOutput> {
   const printed: string[] = [];
   const context = sinkContext(deployment, node, subtask, stage.parallelism);
-  const writer = await createSink(sinkOf(node) as SinkSpec, { print: (line) => void printed.push(line) }).open(context);
-  return new SinkOutput(node.id, writer, context, () => printed.splice(0).join(''));
+  const sink = createSink(sinkOf(node) as SinkSpec, { print: (line) => void printed.push(line) });
+  let writer: SinkWriter<unknown>;
+  try {
+    writer = await sink.open(context);
+  } catch (error) {
+    throw sinkFailure(context, 'open', error);
+  }
+  const callWord = (stage.firstSubtask + subtask) * CONTROL_ROW_WORDS + ControlWord.sinkCall;
+  return new SinkOutput(node.id, writer, context, () => printed.splice(0).join(''), control.i32, callWord);
 }
 
 /** Indices of the channels of one subtask at one end of an edge. */

@@ -32,7 +32,7 @@ export async function persist(
   fs: FsPort,
   task: PersistTask,
   compression: Compression,
-  persistSinks: (task: PersistTask) => Promise<void>,
+  persistSinks: () => Promise<void>,
 ): Promise<PersistResult> {
   const started = performance.now();
   const changes: StateChange[] = [];
@@ -51,7 +51,7 @@ export async function persist(
   } finally {
     for (const { handles } of task.states) unpinReader(handles, task.full ? 'full' : 'delta');
   }
-  await persistSinks(task);
+  await persistSinks();
   return {
     table,
     states: changes.map(({ uid, name, digest, entries }) => ({

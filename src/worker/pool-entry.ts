@@ -5,21 +5,19 @@
 import { constants, getPriority, setPriority } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { threadId, workerData } from 'node:worker_threads';
-import { encodeError, TidemarkError } from '../format/errors.ts';
-import type { JsonValue } from '../format/json.ts';
+import { encodeError } from '../format/errors.ts';
 import { Memory } from '../format/memory.ts';
-import { type GraphNode, sinkOf } from '../job/graph.ts';
+import type { GraphNode } from '../job/graph.ts';
 import { loadJob } from '../job/load.ts';
-import type { Sink, SinkSpec } from '../job/sink.ts';
 import { realFs } from '../snapshot/fs-port.ts';
-import { createSink } from './connectors/sink-runtime.ts';
+import { BackgroundSinks } from './background-sinks.ts';
 import { createSource } from './connectors/source-runtime.ts';
 import { collect, publish, savepoint } from './file-tasks.ts';
 import { merge } from './merge-task.ts';
-import { openSubtask, sinkContext, type WorkerEnvironment } from './open-subtask.ts';
+import { openSubtask, type WorkerEnvironment } from './open-subtask.ts';
 import { persist } from './persist-task.ts';
 import { CONTROL_ROW_WORDS, ControlWord, InTurn } from './protocol.ts';
-import type { Deployment, OpenResult, Outcome, PersistTask, Task, TurnResult } from './protocol.ts';
+import type { Deployment, OpenResult, Outcome, Task, TurnResult } from './protocol.ts';
 import type { Subtask } from './subtask.ts';
 
 type TurnTask = Extract<Task, { readonly op: 'turn' }>;
@@ -33,7 +31,8 @@ environment.catch(() => {}).finally(() => Atomics.add(new Int32Array(deployment.
 const controlWords = new Int32Array(deployment.control);
 /** Subtasks whose home this worker is. */
 const subtasks = new Map<number, Subtask>();
-const sinks = new Map<number, Sink<unknown>>();
+const sinks = environment.then(({ graph }) => new BackgroundSinks(deployment, graph));
+sinks.catch(() => {});
 
 async function openEnvironment(): Promise<WorkerEnvironment> {
   const { graph } = await loadJob(deployment.jobFile, { args: deployment.jobArgs });
@@ -133,7 +132,7 @@ async function perform(task: Exclude<Task, { op: 'ready' | 'turn' }>): Promise<u
       return null;
     case 'persist':
       yieldToTurns();
-      return persist(realFs, task, compression, persistSinks);
+      return persist(realFs, task, compression, async () => (await sinks).persist(task));
     case 'merge':
       yieldToTurns();
       return merge(realFs, task, compression);
@@ -144,11 +143,9 @@ async function perform(task: Exclude<Task, { op: 'ready' | 'turn' }>): Promise<u
     case 'gc':
       return collect(realFs, task);
     case 'commit':
-      return commit(task.node, task.committables);
-    case 'recover': {
-      await sinkAt(graph.nodes[task.node]).recover?.(task.committables, contextOf(graph.nodes[task.node]));
-      return null;
-    }
+      return (await sinks).commit(task);
+    case 'recover':
+      return (await sinks).recover(task.node, task.committables);
   }
 }
 
@@ -158,45 +155,4 @@ async function outcome(run: () => Promise<unknown>): Promise<Outcome<unknown>> {
   } catch (error) {
     return { error: encodeError(error) };
   }
-}
-
-async function persistSinks(task: PersistTask): Promise<void> {
-  const { graph } = await environment;
-  for (const { node, values } of task.committables) {
-    const sink = sinkAt(graph.nodes[node]);
-    for (const value of values) await sink.persist?.(value, contextOf(graph.nodes[node]));
-  }
-}
-
-async function commit(nodeId: number, committables: readonly JsonValue[]): Promise<null> {
-  const node = (await environment).graph.nodes[nodeId];
-  const sink = sinkAt(node);
-  for (const committable of committables) {
-    try {
-      await sink.commit(committable, contextOf(node));
-    } catch (error) {
-      if (error instanceof TidemarkError) throw error;
-      const message = error instanceof Error ? error.message : String(error);
-      throw new TidemarkError(
-        'ERR_SINK_FAILED',
-        `Sink '${node.uid}' could not commit: ${message}. The checkpoint is complete; the commit is tried again when the job restarts from it.`,
-        { cause: error, facts: { uid: node.uid } },
-      );
-    }
-  }
-  return null;
-}
-
-function sinkAt(node: GraphNode): Sink<unknown> {
-  let sink = sinks.get(node.id);
-  if (sink === undefined) {
-    sink = createSink(sinkOf(node) as SinkSpec);
-    sinks.set(node.id, sink);
-  }
-  return sink;
-}
-
-function contextOf(node: GraphNode): ReturnType<typeof sinkContext> {
-  const stage = deployment.plan.stages.find((candidate) => candidate.nodes.includes(node.id));
-  return sinkContext(deployment, node, -1, stage?.parallelism ?? 1);
 }

@@ -9,7 +9,7 @@
  * |          0 | epoch            | turn       | epoch the subtask is in; barrier n ends epoch n                   |
  * |          1 | flags            | turn       | SubtaskFlag bits as the last turn left them                       |
  * |          2 | inTurn           | turn       | InTurn: what a worker that died or hangs was doing                |
- * |          3 | -                |            |                                                                   |
+ * |          3 | sinkCall         | turn       | method of a sink that runs: `encodeSinkCall`; 0 none              |
  * |         16 | triggered        | main       | newest checkpoint triggered; sources flip when it is >= epoch     |
  * |         17 | stopAfter        | main       | sources read nothing after the barrier of this checkpoint; 0 none |
  * |         18 | completed        | main       | newest completed barrier that no delta being written goes back of |
@@ -52,6 +52,7 @@ export const ControlWord = {
   epoch: 0,
   flags: 1,
   inTurn: 2,
+  sinkCall: 3,
   triggered: 16,
   stopAfter: 17,
   completed: 18,
@@ -81,6 +82,26 @@ export const InTurn = {
   /** At the barrier that ends its epoch: operators and sinks take their part of the checkpoint. */
   atBarrier: 2,
 } as const;
+
+/** Methods of a sink's writer that may keep a subtask waiting; `write`, which is called for each record, is not noted. */
+export const SINK_METHODS = ['prepare', 'flush', 'onCheckpoint', 'close'] as const;
+
+export interface SinkCall {
+  /** Node id of the sink. */
+  readonly node: number;
+  readonly method: (typeof SINK_METHODS)[number];
+}
+
+export function encodeSinkCall({ node, method }: SinkCall): number {
+  return node * SINK_METHODS.length + SINK_METHODS.indexOf(method) + 1;
+}
+
+/** @param word  `ControlWord.sinkCall` */
+export function decodeSinkCall(word: number): SinkCall | null {
+  if (word === 0) return null;
+  const at = word - 1;
+  return { node: Math.floor(at / SINK_METHODS.length), method: SINK_METHODS[at % SINK_METHODS.length] };
+}
 
 /**
  * Records in and out of each operator: a row per subtask, and in it two doubles per node of its stage, in the order of
@@ -298,7 +319,7 @@ export type Task =
   | PublishTask
   | SavepointTask
   | CollectGarbageTask
-  | { readonly op: 'commit'; readonly node: number; readonly committables: readonly JsonValue[] }
+  | CommitTask
   | { readonly op: 'recover'; readonly node: number; readonly committables: readonly JsonValue[] }
   /** The job has come to its end: closes the subtasks of the worker. */
   | { readonly op: 'close' };
@@ -316,6 +337,20 @@ export interface PersistTask {
   readonly directory: string | null;
   readonly states: readonly OpenState[];
   readonly committables: readonly { readonly node: number; readonly values: readonly JsonValue[] }[];
+  /** One word: the number of the sink's call that runs, from 1 in the order of `committables`; 0 none. */
+  readonly calls?: SharedArrayBuffer;
+}
+
+/** The second phase of a sink, in the background. */
+export interface CommitTask {
+  readonly op: 'commit';
+  /** Node id of the sink. */
+  readonly node: number;
+  readonly committables: readonly JsonValue[];
+  /** Index in its stage of the subtask that prepared each of them. */
+  readonly subtasks: readonly number[];
+  /** As in `PersistTask`. */
+  readonly calls?: SharedArrayBuffer;
 }
 
 /** Merges tables of one subtask, newest first, each clipped as named, into one. */

@@ -1,9 +1,10 @@
 /** The end of a chain that leaves the job: one writer of a sink, as the subtask drives it. */
-import { TidemarkError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
 import type { CheckpointOutcome } from '../job/checkpoint-outcome.ts';
 import type { SinkContext, SinkWriter } from '../job/sink.ts';
 import type { Output } from './operator.ts';
+import { encodeSinkCall, type SinkCall } from './protocol.ts';
+import { sinkFailure } from './sink-failure.ts';
 
 export class SinkOutput implements Output {
   /** A sink is never full: it writes at once. */
@@ -14,12 +15,27 @@ export class SinkOutput implements Output {
   readonly #writer: SinkWriter<unknown>;
   readonly #context: SinkContext;
   readonly #takePrinted: () => string;
+  readonly #i32: Int32Array;
+  readonly #callWord: number;
 
-  constructor(node: number, writer: SinkWriter<unknown>, context: SinkContext, takePrinted: () => string) {
+  /**
+   * @param i32       the control block
+   * @param callWord  `ControlWord.sinkCall` of the subtask
+   */
+  constructor(
+    node: number,
+    writer: SinkWriter<unknown>,
+    context: SinkContext,
+    takePrinted: () => string,
+    i32: Int32Array,
+    callWord: number,
+  ) {
     this.node = node;
     this.#writer = writer;
     this.#context = context;
     this.#takePrinted = takePrinted;
+    this.#i32 = i32;
+    this.#callWord = callWord;
   }
 
   emit(value: unknown, timestampMs: number): void {
@@ -33,20 +49,32 @@ export class SinkOutput implements Output {
 
   /** End of a turn. A promise only when the writer's own flush is asynchronous. */
   flush(): Promise<void> | undefined {
+    this.#enter('flush');
     try {
       const flushed = this.#writer.flush?.();
-      return flushed instanceof Promise
-        ? flushed.catch((error: unknown) => Promise.reject(this.#failure('flush', error)))
-        : undefined;
+      if (flushed instanceof Promise) return this.#flushed(flushed);
     } catch (error) {
       throw this.#failure('flush', error);
     }
+    this.#leave();
+    return undefined;
+  }
+
+  async #flushed(flushing: Promise<void>): Promise<void> {
+    try {
+      await flushing;
+    } catch (error) {
+      throw this.#failure('flush', error);
+    }
+    this.#leave();
   }
 
   /** Barrier: what was written since the last one, as committables. */
   async prepare(checkpointId: number): Promise<readonly JsonValue[]> {
+    this.#enter('prepare');
     try {
       const committable = await this.#writer.prepare(checkpointId);
+      this.#leave();
       return committable === null ? [] : [committable];
     } catch (error) {
       throw this.#failure(`prepare checkpoint ${checkpointId}`, error);
@@ -54,11 +82,13 @@ export class SinkOutput implements Output {
   }
 
   onCheckpoint(outcome: CheckpointOutcome): void {
+    this.#enter('onCheckpoint');
     try {
       this.#writer.onCheckpoint?.(outcome);
     } catch (error) {
       throw this.#failure(`take the end of checkpoint ${outcome.checkpointId}`, error);
     }
+    this.#leave();
   }
 
   /** What a `print` sink has written since the last call. */
@@ -67,16 +97,25 @@ export class SinkOutput implements Output {
   }
 
   async close(): Promise<void> {
-    await this.#writer.close();
+    this.#enter('close');
+    try {
+      await this.#writer.close();
+    } catch (error) {
+      throw this.#failure('close', error);
+    }
+    this.#leave();
   }
 
-  #failure(what: string, error: unknown): unknown {
-    if (error instanceof TidemarkError) return error;
-    const { uid, subtask } = this.#context;
-    const message = error instanceof Error ? error.message : String(error);
-    return new TidemarkError('ERR_SINK_FAILED', `Sink '${uid}', subtask ${subtask}, could not ${what}: ${message}`, {
-      cause: error,
-      facts: { uid, subtask },
-    });
+  /** Where the main thread looks for what a subtask that does not return is doing. */
+  #enter(method: SinkCall['method']): void {
+    Atomics.store(this.#i32, this.#callWord, encodeSinkCall({ node: this.node, method }));
+  }
+
+  #leave(): void {
+    Atomics.store(this.#i32, this.#callWord, 0);
+  }
+
+  #failure(what: string, error: unknown): Error {
+    return sinkFailure(this.#context, what, error);
   }
 }

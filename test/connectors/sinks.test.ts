@@ -101,6 +101,18 @@ describe('a sink of the user', () => {
     expect(calls).toEqual(['recover [1]', 'write x 5', 'flush', 'persist {"checkpointId":3}', 'commit {"checkpointId":3}']);
   });
 
+  it('without a recover: what the restored checkpoint had prepared is committed all the same', async () => {
+    const calls: unknown[] = [];
+    const sink = custom({
+      commit: async (committable) => {
+        await Promise.resolve();
+        calls.push(committable);
+      },
+    });
+    await sink.recover?.([1, 2], context);
+    expect(calls).toEqual([1, 2]);
+  });
+
   it('that breaks its contract is named', async () => {
     expect(() => custom({ open: () => ({}) as SinkWriter<unknown> }).open(context)).toThrow(
       /Sink 'db' \(operator 'out', subtask 0\) does not keep its contract: .*a method write\(\)/,

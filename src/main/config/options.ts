@@ -38,7 +38,7 @@ export const OPTIONS = {
   'task.timeout': option(
     optional(duration(1)),
     10 * MINUTE,
-    'A turn that does not return for so long is taken as hung: its thread is ended and the job restarts from the last checkpoint. `none`: wait for ever.',
+    'A turn that does not return for so long is taken as hung, and so is a `persist` or `commit` of a sink: its thread is ended and the job restarts from the last checkpoint. `none`: wait for ever.',
   ),
 
   'execution.checkpointing.interval': option(

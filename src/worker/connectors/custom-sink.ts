@@ -10,7 +10,8 @@ export function createCustomSink(spec: CustomSinkSpec): Sink<unknown> {
   const sink = spec.sink as Sink<unknown>;
   return {
     name: sink.name,
-    recover: (committables, context) => sink.recover?.(committables, context),
+    recover: (committables, context) =>
+      sink.recover === undefined ? commitAll(sink, committables, context) : sink.recover(committables, context),
     open: (context) => {
       const opened = sink.open(context);
       return opened instanceof Promise
@@ -20,6 +21,11 @@ export function createCustomSink(spec: CustomSinkSpec): Sink<unknown> {
     persist: (committable, context) => sink.persist?.(committable, context),
     commit: (committable, context) => sink.commit(committable, context),
   };
+}
+
+/** A sink without a `recover` has nothing to discard; what the restored checkpoint had prepared it must commit all the same. */
+async function commitAll(sink: Sink<unknown>, committables: readonly JsonValue[], context: SinkContext): Promise<void> {
+  for (const committable of committables) await sink.commit(committable, context);
 }
 
 function checkedWriter(sink: Sink<unknown>, writer: SinkWriter<unknown>, context: SinkContext): SinkWriter<unknown> {

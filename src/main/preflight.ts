@@ -19,7 +19,7 @@ export interface StatePreflight {
   readonly outcome: StateOutcome;
   /** Entries in the checkpoint. */
   readonly entries: number;
-  /** Schemas of the values as text; null: there is none on this side. */
+  /** Schemas of the values as text, of maps with that of their keys in front: "i32 => string"; null: there is none on this side. */
   readonly from: string | null;
   readonly to: string | null;
 }
@@ -139,20 +139,24 @@ function compareStates(
         name: state.name,
         outcome: before === undefined ? 'new' : (fit(before, state) ?? 'incompatible'),
         entries: before?.entries ?? 0,
-        from: before === undefined ? null : schemaName(before.schema),
-        to: schemaName(state.schema),
+        from: before === undefined ? null : contentName(before),
+        to: contentName(state),
       };
     }),
     ...found
       .filter(({ name }) => !declared.some((state) => state.name === name))
       .map(
-        ({ name, entries, schema }): StatePreflight => ({
-          name,
+        (state): StatePreflight => ({
+          name: state.name,
           outcome: 'dropped',
-          entries,
-          from: schemaName(schema),
+          entries: state.entries,
+          from: contentName(state),
           to: null,
         }),
       ),
   ];
+}
+
+function contentName({ kind, keySchema, schema }: Pick<KeyedStateInfo, 'kind' | 'keySchema' | 'schema'>): string {
+  return kind === 'map' ? `${schemaName(keySchema)} => ${schemaName(schema)}` : schemaName(schema);
 }

@@ -10,7 +10,7 @@
  *   default) every worker has one subtask of each stage.
  */
 import { assert } from '../format/assert.ts';
-import { decodeError, TidemarkError } from '../format/errors.ts';
+import { decodeError } from '../format/errors.ts';
 import type { CheckpointOutcome } from '../job/checkpoint-outcome.ts';
 import { type GraphNode, type JobGraph, sinkOf } from '../job/graph.ts';
 import {
@@ -36,7 +36,8 @@ import {
   type Task,
   type TurnResult,
 } from '../worker/protocol.ts';
-import { describeSinkCall, type RunningSinkCall } from './sink-calls.ts';
+import type { RunningSinkCall } from './sink-calls.ts';
+import { timedOut } from './turn-timeout.ts';
 import { type WorkerPool, workerError } from './worker-pool.ts';
 
 /** Priorities: full rings first, then sources, then what has little to do; a later stage before an earlier one. */
@@ -471,39 +472,6 @@ export class Scheduler {
     this.#workers[worker].subtasks.push(subtask);
     return subtask;
   }
-}
-
-/** What a subtask does that does not return. */
-interface Doing {
-  /** Whose synchronous part it is in; undefined: it processes records. */
-  readonly checkpointId: number | undefined;
-  readonly sinkCall: RunningSinkCall | null;
-}
-
-function timedOut({ stage, indexInStage }: ScheduledSubtask, elapsedMs: number, timeoutMs: number, doing: Doing): TidemarkError {
-  const { checkpointId, sinkCall } = doing;
-  const what = checkpointId === undefined ? 'a turn' : `its part of checkpoint ${checkpointId}`;
-  return new TidemarkError(
-    'ERR_TASK_TIMEOUT',
-    `Stage '${stage.name}', subtask ${indexInStage}: ${what} has not returned for ${Math.round(elapsedMs)} ms (task.timeout is ${timeoutMs} ms). ${likelyCause(doing)}`,
-    {
-      facts: {
-        stage: stage.name,
-        subtask: indexInStage,
-        timeoutMs,
-        checkpointId: checkpointId ?? null,
-        ...(sinkCall !== null && { uid: sinkCall.uid, method: sinkCall.method }),
-      },
-    },
-  );
-}
-
-function likelyCause({ checkpointId, sinkCall }: Doing): string {
-  if (sinkCall !== null)
-    return `${describeSinkCall(sinkCall)} is in an endless loop, or awaits something that does not come; it must be quick, since processing stands still.`;
-  return checkpointId === undefined
-    ? 'A user function is in an endless loop or blocks; raise task.timeout if one record may take so long.'
-    : 'The position() of a source does not return; it must be quick, since processing stands still.';
 }
 
 function listensToCheckpoints(node: GraphNode): boolean {

@@ -50,8 +50,7 @@ export function openRestored(
       const digest = new StateDigest();
       return { info, map, entries: load(map, live, digest), digest: digest.toHex() };
     }
-    const schemas = { from: found.schema as Schema, to: info.schema as Schema };
-    return { info, map, entries: loadMigrated(map, info.kind, live, schemas, info), digest: null };
+    return { info, map, entries: loadMigrated(map, live, found, info, info.uid), digest: null };
   });
 }
 

@@ -4,14 +4,16 @@ import { describe, expect, it } from 'vitest';
 import { isTidemarkError, type TidemarkError } from '../../src/format/errors.ts';
 import { Memory } from '../../src/format/memory.ts';
 import { createRowCodec } from '../../src/format/row-codec.ts';
-import { checkSchemaCompatible, createMigratingDecoder } from '../../src/format/schema-migration.ts';
+import { createMigratingDecoder, createMigration } from '../../src/format/schema-migration.ts';
 import * as t from '../../src/job/types.ts';
 import { schemaAndValue } from './arbitrary-schema.ts';
+
+const SITE = { what: "state 'total' of operator 'sums'", remedy: 'Give the state another name.' };
 
 const space = Memory.local(1 << 17);
 
 function migrate(from: t.Type<unknown>, to: t.Type<unknown>, value: unknown): unknown {
-  const decode = createMigratingDecoder(from.schema, to.schema, "state 'total'");
+  const decode = createMigratingDecoder(from.schema, to.schema, SITE);
   createRowCodec(from.schema).encode(value, space, 0, space.byteLength);
   const migrated = decode(space, 0);
   createRowCodec(to.schema).encode(migrated, space, 0, space.byteLength);
@@ -20,7 +22,7 @@ function migrate(from: t.Type<unknown>, to: t.Type<unknown>, value: unknown): un
 
 function refusal(from: t.Type<unknown>, to: t.Type<unknown>): TidemarkError {
   try {
-    checkSchemaCompatible(from.schema, to.schema, "state 'total' of operator 'sums'");
+    createMigration(from.schema, to.schema, SITE);
   } catch (error) {
     if (isTidemarkError(error)) return error;
     throw error;
@@ -35,7 +37,7 @@ describe('schema migration', () => {
     fc.assert(
       fc.property(schemaAndValue, ({ schema, value }) => {
         createRowCodec(schema).encode(value, space, 0, space.byteLength);
-        expect(isDeepStrictEqual(createMigratingDecoder(schema, schema, 'x')(space, 0), value)).toBe(true);
+        expect(isDeepStrictEqual(createMigratingDecoder(schema, schema, SITE)(space, 0), value)).toBe(true);
       }),
       { numRuns: 60 },
     );
@@ -100,7 +102,7 @@ describe('schema migration', () => {
     const decode = createMigratingDecoder(
       t.record({}).schema,
       t.record({ tags: t.withDefault(t.list(t.string), []) }).schema,
-      'x',
+      SITE,
     );
     createRowCodec(t.record({}).schema).encode({}, space, 0, 64);
     const first = decode(space, 0) as { tags: string[] };

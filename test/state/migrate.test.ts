@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createKeyCodec } from '../../src/format/key-codec.ts';
 import type { Schema } from '../../src/format/schema.ts';
 import type { EntryCursor } from '../../src/format/sorted-table/cursor.ts';
+import type { StateDescription } from '../../src/format/state-content.ts';
 import type { ListState, MapState, ReducingState, StateSpec, ValueState } from '../../src/job/process.ts';
 import * as t from '../../src/job/types.ts';
 import { openDeltaReader } from '../../src/worker/state/delta-reader.ts';
@@ -66,11 +67,18 @@ const migrated = ({ n }: BeforeValue) => ({ n, size: 7 });
 
 /** A state of kind `spec` with schema `After`, loaded from one with `Before`. */
 function migrate<H>(before: Bench<unknown>, spec: (schema: Schema) => StateSpec): Bench<H> {
-  const after = new Bench<H>(spec(After.schema));
-  const kind = spec(After.schema).kind;
-  const schemas = { from: Before.schema, to: After.schema };
-  loadMigrated(after.map, kind, entriesOf(before.map), schemas, { uid: 'op', name: 'state' });
+  return load(before, spec(Before.schema), spec(After.schema));
+}
+
+function load<H>(before: Bench<unknown>, from: StateSpec, to: StateSpec): Bench<H> {
+  const after = new Bench<H>(to);
+  loadMigrated(after.map, entriesOf(before.map), descriptionOf(from), descriptionOf(to), 'op');
   return after;
+}
+
+function descriptionOf(spec: StateSpec): StateDescription {
+  const keySchema = spec.kind === 'map' ? spec.keySchema : null;
+  return { name: 'state', kind: spec.kind, keyType: 'string', keySchema, schema: spec.schema };
 }
 
 const keys = ['', 'a', 'key-12345678', 'ü'];
@@ -125,6 +133,27 @@ describe('migration of a state whose schema changed', () => {
           for (const mapKey of Object.keys(maps[key] ?? {})) after.key(key).delete(mapKey);
           expect(after.key(key).size).toBe(0);
         }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('map state whose keys widened too: the map and its directory are as if they had been made so, byte for byte', () => {
+    const before = (keySchema: Schema): StateSpec => ({ kind: 'map', keySchema, schema: Before.schema });
+    const after: StateSpec = { kind: 'map', keySchema: { type: 'optional', of: { type: 'f64' } }, schema: After.schema };
+    fc.assert(
+      fc.property(fc.dictionary(anyKey, fc.array(fc.tuple(fc.integer(), anyValue), { maxLength: 40 })), (maps) => {
+        const former = new Bench<MapState<number, unknown>>(before({ type: 'i32' }));
+        const expected = new Bench<MapState<number, unknown>>(after);
+        for (const [key, entries] of Object.entries(maps)) {
+          for (const [mapKey, one] of entries) {
+            former.key(key).set(mapKey, one);
+            expected.key(key).set(mapKey, migrated(one));
+          }
+        }
+        const loaded = load<MapState<number, unknown>>(former, before({ type: 'i32' }), after);
+        expect(contentOf(loaded.map)).toEqual(contentOf(expected.map));
+        for (const key of keys) expect([...loaded.key(key).entries()]).toEqual([...expected.key(key).entries()]);
       }),
       { numRuns: 50 },
     );

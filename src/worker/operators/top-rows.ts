@@ -102,3 +102,34 @@ export class TopRows {
     return this.#map.find(ref.hash, ref.memory, ref.at, ref.length);
   }
 }
+
+/**
+ * A value whose rows have another schema; each row keeps its number, and so its rank.
+ *
+ * @param former   decodes the rows at `valueAt` of `memory`
+ * @param scratch  gets the new value
+ * @returns bytes of the new value
+ */
+export function migrateTopRows(
+  memory: Memory,
+  valueAt: number,
+  former: Pick<Codec, 'decode'>,
+  codec: Codec,
+  scratch: RowScratch,
+): number {
+  const row = new RowScratch();
+  const count = memory.u32[valueAt / 4];
+  let at = valueAt + HEADER_BYTES;
+  let to = HEADER_BYTES;
+  for (let i = 0; i < count; i++) {
+    const bytes = row.encode(codec, former.decode(memory, at + ROW_HEADER_BYTES));
+    const target = scratch.reserve(to + ROW_HEADER_BYTES + bytes);
+    copyBytes(memory, at, target, to, ROW_HEADER_BYTES);
+    target.u32[to / 4 + 2] = bytes;
+    copyBytes(row.memory, 0, target, to + ROW_HEADER_BYTES, bytes);
+    at += ROW_HEADER_BYTES + memory.u32[at / 4 + 2];
+    to += ROW_HEADER_BYTES + bytes;
+  }
+  copyBytes(memory, valueAt, scratch.memory, 0, HEADER_BYTES);
+  return to;
+}

@@ -1,117 +1,92 @@
 /**
- * Loads a keyed state whose schema changed: each value is decoded by the former schema and written by the present one.
+ * Loads a keyed state whose schema changed: what an entry holds is decoded by the former schema and written by the present one.
  *
  * | kind                         | an entry of a table is    | what changes                                                |
  * |------------------------------|---------------------------|-------------------------------------------------------------|
  * | value, reducing, aggregating | one row                   | the row                                                     |
- * | map                          | one row, or a bucket of   | the row; buckets hold keys only, and those keep their schema|
- * |                              | the directory             |                                                             |
+ * | topN                         | several rows              | the rows; each keeps its number, and so its rank            |
+ * | map                          | one row, or a bucket of   | the row; with other map keys all is made anew, and buckets, |
+ * |                              | the directory             | which hold keys only, are left out                          |
  * | list                         | a chunk of several rows   | the chunks are cut anew, since they end by size             |
+ * | distinct                     | nothing: the value is in  | the key                                                     |
+ * |                              | the key                   |                                                             |
  */
 import type { Codec } from '../../format/codec.ts';
-import { copyBytes } from '../../format/copy-bytes.ts';
-import type { Memory } from '../../format/memory.ts';
 import { createRowCodec } from '../../format/row-codec.ts';
 import type { Schema } from '../../format/schema.ts';
 import { createMigratingDecoder } from '../../format/schema-migration.ts';
 import type { EntryCursor, TableEntry } from '../../format/sorted-table/cursor.ts';
-import { CurrentKey } from './handles/current-key.ts';
-import { ChunkedListState, type ElementCodec, readChunk } from './handles/list-state.ts';
+import type { StateDescription } from '../../format/state-content.ts';
+import { migrationSites, schemaName } from '../../format/state-fit.ts';
+import { migrateTopRows } from '../operators/top-rows.ts';
+import type { ElementCodec } from './handles/list-state.ts';
 import { DIRECTORY } from './handles/map-directory.ts';
+import { codecOf } from './handles/open-state.ts';
 import { RowScratch } from './handles/row-scratch.ts';
+import { loadDistinct, loadLists, loadMaps, subKeyAt } from './migrate-composite.ts';
 import type { StateMap } from './state-map.ts';
 
 /**
- * @param kind     of a state for which `fitState` says `migrated`
+ * @param from     of the state, for which `fitState` says `migrated`
  * @param entries  live ones, in order of hash and key
  * @returns entries read
  */
 export function loadMigrated(
   map: StateMap,
-  kind: string,
   entries: EntryCursor,
-  schemas: { readonly from: Schema; readonly to: Schema },
-  id: { readonly uid: string; readonly name: string },
+  from: StateDescription,
+  to: StateDescription,
+  uid: string,
 ): number {
-  const former: ElementCodec = {
-    fixedSize: createRowCodec(schemas.from).fixedSize,
-    decode: createMigratingDecoder(schemas.from, schemas.to, `state '${id.name}' of operator '${id.uid}'`),
-  };
-  const codec: Codec = createRowCodec(schemas.to);
-  if (kind === 'list') return loadLists(map, entries, former, codec);
-  return loadRows(map, entries, former, codec, kind === 'map' ? isBucket : () => false);
+  const sites = migrationSites(to, uid);
+  const keys = { from: from.keySchema, to: to.keySchema, site: sites.keys.site };
+  const values = { from: from.schema as Schema, to: to.schema as Schema, site: sites.values.site };
+  if (to.kind === 'distinct') return loadDistinct(map, entries, values);
+  const codec = codecOf(to.schema);
+  const former: ElementCodec =
+    from.schema === null || to.schema === null
+      ? codec
+      : {
+          fixedSize: createRowCodec(from.schema).fixedSize,
+          decode: createMigratingDecoder(from.schema, to.schema, sites.values.site),
+        };
+  switch (to.kind) {
+    case 'list':
+      return loadLists(map, entries, former, codec);
+    case 'map':
+      if (keys.from !== null && keys.to !== null && schemaName(keys.from) !== schemaName(keys.to))
+        return loadMaps(map, entries, former, codec, { ...keys, from: keys.from, to: keys.to });
+      return loadRows(map, entries, (entry, scratch) => (isBucket(entry) ? null : rowOf(entry, former, codec, scratch)));
+    case 'topN':
+      return loadRows(map, entries, ({ memory, valueAt }, scratch) => migrateTopRows(memory, valueAt, former, codec, scratch));
+    default:
+      return loadRows(map, entries, (entry, scratch) => rowOf(entry, former, codec, scratch));
+  }
 }
 
-/** @param isCopied  entries whose values are no rows of the schema */
+function rowOf({ memory, valueAt }: TableEntry, former: ElementCodec, codec: Codec, scratch: RowScratch): number {
+  return scratch.encode(codec, former.decode(memory, valueAt));
+}
+
+/** @param migrate  writes the new value into the scratch memory, and says how long it is; null: the entry stays as it is */
 function loadRows(
   map: StateMap,
   cursor: EntryCursor,
-  former: ElementCodec,
-  codec: Codec,
-  isCopied: (entry: TableEntry) => boolean,
+  migrate: (entry: TableEntry, scratch: RowScratch) => number | null,
 ): number {
   const scratch = new RowScratch();
   let entries = 0;
   for (let entry = cursor.next(); entry !== null; entry = cursor.next()) {
     const { hash, memory, keyAt, keyLength } = entry;
-    if (isCopied(entry)) map.load(hash, memory, keyAt, keyLength, memory, entry.valueAt, entry.valueLength);
-    else {
-      const length = scratch.encode(codec, former.decode(memory, entry.valueAt));
-      map.load(hash, memory, keyAt, keyLength, scratch.memory, 0, length);
-    }
+    const length = migrate(entry, scratch);
+    if (length === null) map.load(hash, memory, keyAt, keyLength, memory, entry.valueAt, entry.valueLength);
+    else map.load(hash, memory, keyAt, keyLength, scratch.memory, 0, length);
     entries++;
   }
   return entries;
-}
-
-/** Entries of one user key stand together, but their chunks not in order: chunk 256 comes before chunk 1. */
-function loadLists(map: StateMap, cursor: EntryCursor, former: ElementCodec, codec: Codec): number {
-  const key = new CurrentKey();
-  const list = new ChunkedListState(map, key, codec);
-  const keyBytes = new RowScratch();
-  let chunks: { readonly chunk: number; readonly elements: unknown[] }[] = [];
-  const write = (): void => {
-    list.addAll(chunks.toSorted((a, b) => a.chunk - b.chunk).flatMap(({ elements }) => elements));
-    chunks = [];
-  };
-  let entries = 0;
-  for (let entry = cursor.next(); entry !== null; entry = cursor.next()) {
-    if (chunks.length > 0 && !isKeyOf(entry, key)) write();
-    if (chunks.length === 0) pointAt(entry, key, keyBytes);
-    const elements: unknown[] = [];
-    readChunk(former, entry.memory, entry.valueAt, elements);
-    chunks.push({ chunk: entry.memory.u32[(entry.keyAt + entry.keyLength) / 4 - 1], elements });
-    entries++;
-  }
-  write();
-  return entries;
-}
-
-/** Copies the user's key out of a composite key (`composite-key.ts`): the entry is valid until the next one only. */
-function pointAt({ hash, memory, keyAt }: TableEntry, key: CurrentKey, scratch: RowScratch): void {
-  const length = memory.u32[keyAt / 4];
-  const padded = (length + 3) & ~3;
-  const { ref } = key;
-  ref.memory = scratch.reserve(padded + 8);
-  copyBytes(memory, keyAt + 4, ref.memory, 0, padded);
-  ref.at = 0;
-  ref.length = length;
-  ref.hash = hash;
-  key.moved();
-}
-
-function isKeyOf({ hash, memory, keyAt }: TableEntry, { ref }: CurrentKey): boolean {
-  return (
-    hash === ref.hash && memory.u32[keyAt / 4] === ref.length && sameBytes(memory, keyAt + 4, ref.memory, ref.at, ref.length)
-  );
-}
-
-function sameBytes(a: Memory, aAt: number, b: Memory, bAt: number, length: number): boolean {
-  return a.buf.compare(b.buf, bAt, bAt + length, aAt, aAt + length) === 0;
 }
 
 /** Is the entry of a map state a bucket of its directory? */
-function isBucket({ memory, keyAt }: TableEntry): boolean {
-  const userLength = memory.u32[keyAt / 4];
-  return memory.u32[(keyAt + 4 + ((userLength + 3) & ~3)) / 4] === DIRECTORY;
+function isBucket(entry: TableEntry): boolean {
+  return entry.memory.u32[subKeyAt(entry) / 4] === DIRECTORY;
 }

@@ -9,7 +9,7 @@ import { catalogDirectory } from '../snapshot/paths.ts';
 import { Catalog } from './catalog.ts';
 import { settledWithin } from './settled-within.ts';
 
-/** Records kept while the catalog cannot be written. */
+/** Records kept in memory while the catalog cannot be written, and when it is closed. */
 const MAX_WAITING = 1000;
 /** How long the catalog is done without once the disk was full. */
 const GIVE_WAY_MS = 10 * 60_000;
@@ -62,34 +62,39 @@ export class CheckpointHistory {
     this.#giveWayUntilMs = performance.now() + GIVE_WAY_MS;
     if (jobDirectory === null || givesWay) return;
     this.#work = this.#work.then(async () => {
-      const kept = (await this.#catalog?.list(MAX_WAITING).catch(() => [])) ?? [];
-      this.#waiting = [...kept.toReversed(), ...this.#waiting].slice(-MAX_WAITING);
-      await this.#release();
+      await this.#takeOut();
       await rm(catalogDirectory(jobDirectory), { recursive: true, force: true }).catch(() => undefined);
     });
   }
 
-  /** Newest first. */
+  /** Newest first; once it is closed, of the newest 1,000. */
   async list(limit: number): Promise<HistoryRecord[]> {
-    await this.#work;
+    if (!this.#closed) await this.#work;
     const kept = (await this.#catalog?.list(limit)) ?? [];
     return [...this.#waiting.toReversed(), ...kept].slice(0, limit);
   }
 
-  /** Writes what is left and lets go of the catalog. A disk that does not answer does not keep the job from ending. */
+  /**
+   * Writes what is left and lets go of the catalog, whose directory may be deleted next; what it held last is still told. A disk that does not
+   * answer does not keep the job from ending.
+   */
   async close(): Promise<void> {
-    const written = this.#work.then(() => {
+    this.#work = this.#work.then(async () => {
+      await this.#takeOut();
       this.#closed = true;
-      return this.#release();
     });
-    await settledWithin(written, CLOSE_WAIT_MS);
+    await settledWithin(this.#work, CLOSE_WAIT_MS);
     this.#closed = true;
   }
 
-  async #release(): Promise<void> {
+  /** What the catalog holds is in memory from now on, as far as there is room, and the catalog is closed. */
+  async #takeOut(): Promise<void> {
     const catalog = this.#catalog;
     this.#catalog = null;
-    await catalog?.close().catch(() => undefined);
+    if (catalog === null) return;
+    const kept = await catalog.list(MAX_WAITING).catch(() => []);
+    this.#waiting = [...kept.toReversed(), ...this.#waiting].slice(-MAX_WAITING);
+    await catalog.close().catch(() => undefined);
   }
 
   async #write(): Promise<void> {

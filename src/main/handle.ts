@@ -163,7 +163,7 @@ export interface JobHandle extends AsyncDisposable, Pick<EventEmitter<JobEvents>
   progress(): JobProgress;
   /**
    * What happened to the job's checkpoints, newest first, also before it was resumed: completed ones with sizes and times of each subtask,
-   * failures, restores.
+   * failures, restores. It is told after the job's end too, then of the newest 1,000.
    *
    * @param limit  default 100
    */

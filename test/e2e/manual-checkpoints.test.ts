@@ -43,4 +43,21 @@ describe('a checkpoint by hand', () => {
     expect(handle.progress().checkpoints.completed).toBeGreaterThanOrEqual(records.length);
     expect(handle.progress().checkpoints.failed).toBe(0);
   });
+
+  it('the history is told after the end as well, also when nothing is kept on disk', async () => {
+    const directory = makeDirectory();
+    const config = {
+      'execution.checkpointing.externalized-checkpoint-retention': 'NO_EXTERNALIZED_CHECKPOINTS',
+      'state.checkpoints.num-retained': 1,
+    };
+    const handle = await startObstructed(directory, { config });
+    for (let i = 0; i < 3; i++) await handle.checkpoint();
+    const running = await handle.history();
+    await handle.stop();
+    expect(listCheckpoints(join(directory, 'checkpoints'))).toEqual([]);
+    const told = await handle.history();
+    expect(told.map(({ checkpointId }) => checkpointId)).toEqual([4, 3, 2, 1]);
+    expect(told.slice(1)).toEqual(running);
+    expect(await handle.history(1)).toEqual(told.slice(0, 1));
+  });
 });

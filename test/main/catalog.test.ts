@@ -121,6 +121,10 @@ describe('history of a running job', () => {
     expect(shown(await history.list(10))).toEqual(['completed 3', 'failed 3', 'completed 2', 'completed 1']);
     await history.close();
     expect(shown(await Catalog.read(own))).toHaveLength(4);
+    // It answers after that too, also when its directory is gone.
+    rmSync(own, { recursive: true });
+    expect(shown(await history.list(10))).toEqual(['completed 3', 'failed 3', 'completed 2', 'completed 1']);
+    expect(shown(await history.list(2))).toEqual(['completed 3', 'failed 3']);
     // Nothing is written into what is restored from.
     expect(contentOf(former)).toEqual(before);
   });

@@ -6,10 +6,10 @@
  * <state.checkpoints.dir>/<former job-id>/   locked as well while `--resume` goes on from it: its owner must be gone
  * ```
  */
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { TidemarkError } from '../format/errors.ts';
 import type { Manifest } from '../format/manifest.ts';
-import { directoryExists, listDirectory } from '../snapshot/files.ts';
+import { directoryExists, listDirectory, quietly, syncDirectory } from '../snapshot/files.ts';
 import { type ClaimedCheckpoint, claimFormer, claimOne, deleteClaimed } from '../snapshot/claim.ts';
 import { findClaim, forgetClaim, recordClaim } from '../snapshot/claim-record.ts';
 import { collectGarbage } from '../snapshot/gc.ts';
@@ -139,6 +139,7 @@ export class CheckpointStore {
     const { from } = this.#config.recovery;
     if (from !== null) {
       const checkpoint = openCheckpoint(this.host.fs, resolve(from));
+      this.#makeNameDurable(checkpoint);
       if (this.#config.recovery.claimMode === 'claim') await this.#claim(checkpoint);
       return toPoint(checkpoint);
     }
@@ -207,9 +208,15 @@ export class CheckpointStore {
       notice(`No checkpoint of a job named '${this.#jobName}' in ${base}: starting empty.`);
       return null;
     }
+    this.#makeNameDurable(checkpoint);
     notice(`Resuming from ${checkpoint.directory}, the newest complete checkpoint of '${this.#jobName}'.`);
     if (this.#options.claimMode !== 'no-claim') this.#take(claimFormer(checkpoint), checkpoint);
     return toPoint(checkpoint);
+  }
+
+  /** As `sweepLeftovers` does it for the job's own; here only where it can be, since a savepoint may lie where nothing can be written. */
+  #makeNameDurable({ directory }: Checkpoint): void {
+    quietly(() => syncDirectory(this.host.fs, dirname(directory)));
   }
 
   async #claim(checkpoint: Checkpoint): Promise<void> {

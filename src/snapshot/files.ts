@@ -87,12 +87,20 @@ export function syncDirectory(fs: FsPort, path: string): void {
 }
 
 /**
- * Makes a directory and its parents where they are missing, and makes the new names durable.
+ * Makes a directory and its parents where they are missing. Its name is durable then, and those of its parents: also where they
+ * were there, since whoever made them may have been killed before it synced them.
  *
  * @returns true when it was made, false when it was there
  */
 export function ensureDirectory(fs: FsPort, path: string): boolean {
-  return makeWithParents(fs, path, true);
+  const made = makeWithParents(fs, path, true);
+  let at = made ? dirname(path) : path;
+  // One that may not be read cannot be synced. What was made just now was, or has failed.
+  for (; dirname(at) !== at; at = dirname(at)) {
+    const parent = dirname(at);
+    quietly(() => syncDirectory(fs, parent));
+  }
+  return made;
 }
 
 /** @param mayMakeParent  false once the parent is there: a directory that still cannot be made (below /proc) is an error then */

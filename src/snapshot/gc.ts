@@ -4,7 +4,8 @@
  *
  * ```
  * 1   every manifest in the directory is read. If one cannot be read, nothing is deleted
- * 2   chk-<n> is renamed to .old-chk-<n>-<random> and the directory synced: the checkpoint is gone for readers, also after a crash
+ * 2   chk-<n> is renamed to .old-chk-<n>-<random> and the directory synced: the checkpoint is gone for readers, also after a crash.
+    Synced too when a .old- is only found: who renamed it may have been killed before
  * 3   its tables that no other manifest names are deleted
  * 4   when all of them are, the .old- directory is removed; until then it says what is still to be deleted
  * ```
@@ -162,8 +163,9 @@ export function collectGarbage(
     retired.push(checkpointId);
     directories.push(away);
   }
-  // A checkpoint that is still addressable after a crash must find its tables.
-  if (retired.length > 0) syncDirectory(fs, jobDir);
+  // A checkpoint that is still addressable after a crash must find its tables. So also one that an earlier collection renamed: it may have
+  // been killed before it synced.
+  if (directories.length > 0) syncDirectory(fs, jobDir);
   const allRetired = retired.length === plan.retire.length;
 
   let deletedTables = 0;

@@ -2,14 +2,22 @@
  * What a process does with the job's directory that it owns, beside publishing and collecting: clear up what its predecessor left, say
  * which checkpoints there are, and leave at the end what the retention policy keeps. `main/checkpoint-store.ts` decides when.
  */
+import { syncDirectory } from './files.ts';
 import type { FsPort } from './fs-port.ts';
 import { collectGarbage } from './gc.ts';
 import { latestCheckpointId } from './publish.ts';
 import { findCheckpointsOfJob, type FoundCheckpoint } from './restore.ts';
 import { findUnfinishedSavepoints, removeUnfinishedSavepoint } from './unfinished-savepoints.ts';
 
-/** What an earlier attempt of the job, or an earlier process, was writing when it ended is nobody's. Call it before anything is written. */
+/**
+ * Clears up after an earlier attempt of the job, or an earlier process: what it was writing when it ended is nobody's. What it has named
+ * is durable first, since it may have been killed between a publication's rename and its sync, and whoever restores that checkpoint
+ * commits its sinks again. Call it before anything is written.
+ *
+ * @throws TidemarkError ERR_IO when the directory cannot be synced
+ */
 export function sweepLeftovers(fs: FsPort, jobDir: string): void {
+  syncDirectory(fs, jobDir);
   const own = findCheckpointsOfJob(fs, jobDir);
   try {
     // A collection that keeps nothing would remove the directory.

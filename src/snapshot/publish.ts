@@ -45,13 +45,17 @@ import {
 } from './paths.ts';
 import { findAbsentTables } from './table-presence.ts';
 
-/**
- * Makes the directory of a job, with `shared/` and `taskowned/`. Its name is durable then, also where it was there: whoever made it may
- * have been killed before it was synced. Names in it are made durable by publication.
- */
+/** Makes the directory of a job, with `shared/` and `taskowned/`. All names up to there are durable then. */
 export function prepareJobDirectory(fs: FsPort, jobDir: string): void {
   ensureDirectory(fs, sharedDirectory(jobDir));
-  ensureDirectory(fs, taskOwnedDirectory(jobDir));
+  const taskOwned = taskOwnedDirectory(jobDir);
+  try {
+    attempt('make directory', taskOwned, () => fs.makeDirectory(taskOwned));
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
+  syncDirectory(fs, jobDir);
+  // `ensureDirectory` passes over what may not be read; without this name every checkpoint is lost.
   syncDirectory(fs, dirname(jobDir));
 }
 

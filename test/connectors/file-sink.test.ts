@@ -246,15 +246,14 @@ describe('file sink', () => {
 
   it('does not sync a file again whose sync failed once', async () => {
     const directory = temporaryDirectory();
-    let failures = 1;
+    let failures = 0;
     const fsync = (fd: number): void => {
       if (failures-- > 0) throw Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' });
       outputFs.fsync(fd);
     };
     const sink = createFileSink(sinkSpec(directory), { ...outputFs, fsync });
-    // The directory of hidden parts is made, and synced, first.
-    mkdirSync(join(directory, '.tidemark'));
     const committable = await prepareLines(sink, ['x'], 1);
+    failures = 1;
     expect(() => sink.persist?.(committable, sinkContext())).toThrow(expect.objectContaining({ code: 'ERR_IO' }));
     expect(() => sink.persist?.(committable, sinkContext())).toThrow(/an earlier fsync of it failed/);
   });

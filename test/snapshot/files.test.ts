@@ -58,4 +58,26 @@ describe('files', () => {
     expect(ensureDirectory(fs, '/a/b/c')).toBe(false);
     expect(fs.crash(() => 0.99).list('/a/b/c')).toEqual([]);
   });
+
+  test('directories whose maker was killed before it synced their names are durable once the next one has asked for them', () => {
+    // Killed before each operation that there is; the next process asks for the same, or for what is below.
+    for (const next of ['/a/b', '/a/b/c/d'])
+      for (let k = 1, killed = true; killed; k++) {
+        const fs = disk();
+        killed = false;
+        let operations = 0;
+        fs.before = (operation, path) => {
+          killed ||= ++operations === k;
+          if (killed) throw errno('EIO', `${operation} ${path}`);
+        };
+        try {
+          ensureDirectory(fs, '/a/b');
+        } catch {
+          // It is no more.
+        }
+        const kept = fs.kill();
+        ensureDirectory(kept, next);
+        expect(kept.crash(() => 0.99).list(next)).toEqual([]);
+      }
+  });
 });

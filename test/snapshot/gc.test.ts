@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { collectGarbage, planCollection, type CollectionFacts } from '../../src/snapshot/gc.ts';
 import { sharedDirectory } from '../../src/snapshot/paths.ts';
-import { openCheckpoint } from '../../src/snapshot/restore.ts';
+import { findCheckpointsOfJob, openCheckpoint } from '../../src/snapshot/restore.ts';
 import { checkpointsToRetain, isRetainedAtEnd } from '../../src/snapshot/retain.ts';
 import { Checkpointer, JOB_DIR, readState } from './job-tools.ts';
 import { errno, SimFs } from './sim-fs.ts';
@@ -69,6 +69,36 @@ describe('collection', () => {
     for (const n of [1, 2, 3]) job.checkpoint(n, states[n - 1]);
     return { fs, job };
   }
+
+  test('waits with what a killed one had renamed until the new name is durable: a power cut then brings no half a checkpoint back', () => {
+    const request = { retain: [2, 3], inFlight: nothing, sweep: false };
+    const collectUntil = (fs: SimFs, ends: (operation: string, count: number) => boolean): void => {
+      let count = 0;
+      let ended = false;
+      fs.before = (operation, path) => {
+        ended ||= ends(operation, ++count);
+        if (ended) throw errno('EIO', path);
+      };
+      try {
+        collectGarbage(fs, JOB_DIR, request);
+      } catch {
+        // It is no more.
+      }
+    };
+    for (let end = 1; end < 40; end++) {
+      const { fs } = threeCheckpoints();
+      let isRenamed = false;
+      collectUntil(fs, (operation) => isRenamed || ((isRenamed = operation === 'rename'), false));
+      const next = fs.kill();
+      collectUntil(next, (_operation, count) => count > end);
+      // Any combination of directories that lose all that was not synced and of those that lose nothing.
+      for (let bits = 0; bits < 64; bits++) {
+        let at = 0;
+        const left = next.crash(() => ((bits >> at++) & 1 ? 0 : 0.99));
+        expect(findCheckpointsOfJob(left, JOB_DIR).filter(({ problem }) => problem !== null)).toEqual([]);
+      }
+    }
+  });
 
   test('retained checkpoints stay readable, others and their own tables go', () => {
     const { fs, job } = threeCheckpoints();

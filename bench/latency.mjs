@@ -39,10 +39,17 @@ const latency = {
       for (const interval of [null, intervalMs]) {
         const histogram = await latenciesAt(ratePerSecond, interval, settings);
         const quantilesMs = quantilesOf(histogram);
-        const name = `${named(ratePerSecond)}/s, ${interval === null ? 'no checkpoints' : `a checkpoint every ${interval} ms`}`;
+        const load = settings.ratePerSecond === null ? `${share * 100} % of the highest rate` : `${named(ratePerSecond)}/s`;
+        const name = `${load}, ${interval === null ? 'no checkpoints' : `a checkpoint every ${interval} ms`}`;
         const aimed = share === AIMED_SHARE && interval !== null;
         for (const [quantile, ms] of Object.entries(quantilesMs))
-          yield row(`${name}: ${quantile}`, ms, 'ms', aimed && quantile in AIMS_MS ? { atMost: AIMS_MS[quantile] } : null);
+          yield row(
+            `${name}: ${quantile}`,
+            ms,
+            'ms',
+            aimed && quantile in AIMS_MS ? { atMost: AIMS_MS[quantile] } : null,
+            `${named(ratePerSecond)}/s`,
+          );
         yield point({
           kind: 'latency.point',
           rate: ratePerSecond,

@@ -13,9 +13,10 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { choose, commandOf, PROGRAMS, readDocuments } from './report/documents.mjs';
+import { choose, commandOf, originOf, PROGRAMS, readDocuments } from './report/documents.mjs';
 import { figuresOf, picture } from './report/figures/all.mjs';
-import { originOf, page } from './report/page.mjs';
+import { page } from './report/page.mjs';
+import { distinct } from './report/statistics.mjs';
 
 const RESULTS = fileURLToPath(new URL('results', import.meta.url));
 
@@ -26,11 +27,11 @@ if (documents.length === 0) {
   refuse(`There is no document of a benchmark in ${paths.join(', ')}. For example, this makes one: ${commandOf('snapshots')}`);
 }
 
-const { drawn, judged, passedOver } = choose(documents);
-const figures = new Map([...drawn].map(([bench, document]) => [bench, figuresOf(document)]));
-write(out, page({ drawn, judged, passedOver, problems, figures }));
+const { runs, programs, passedOver } = choose(documents);
+const figures = new Map(programs.map(({ bench, points }) => [bench, figuresOf(points)]));
+write(out, page({ runs, programs, passedOver, problems, figures }));
 const pictures = figuresDirectory === null ? [] : writePictures(figuresDirectory);
-const missing = PROGRAMS.map(({ bench }) => bench).filter((bench) => !drawn.has(bench));
+const missing = PROGRAMS.map(({ bench }) => bench).filter((bench) => !figures.has(bench));
 
 if (isJson)
   console.log(
@@ -42,17 +43,16 @@ else {
   for (const bench of missing) console.error(`Missing ${bench}: ${commandOf(bench)}`);
 }
 
-/** @returns the files. A quick run is not for publication, so it gives none. */
+/** @returns the files. A quick run is not for publication, so no figure has points of one. */
 function writePictures(directory) {
   const files = [];
-  for (const [bench, document] of drawn) {
-    if (document.quick) {
-      console.error(`No figures of ${bench}: its document is a quick run. ${commandOf(bench)}`);
-      continue;
-    }
-    for (const figure of figures.get(bench).figures.filter(({ isMain, kind }) => isMain && kind !== 'table')) {
+  for (const { bench, points } of programs) {
+    const measured = points.filter(({ document }) => !document.quick);
+    if (measured.length < points.length) console.error(`No figures of what was a quick run of ${bench}. ${commandOf(bench)}`);
+    for (const figure of figuresOf(measured).figures.filter(({ isMain, kind }) => isMain && kind !== 'table')) {
       const file = join(directory, `${figure.name}.svg`);
-      write(file, `${picture(figure, figure.name, `npm run bench ${bench}; ${originOf(document)}`).source}\n`);
+      const origin = originOf(distinct(measured, ({ document }) => document));
+      write(file, `${picture(figure, figure.name, `npm run bench ${bench}; ${origin}`).source}\n`);
       files.push(file);
     }
   }

@@ -10,24 +10,13 @@
  */
 import { Bench } from 'tinybench';
 import { callAlone } from '../lib/isolated.mjs';
+import { bestOf } from './best-of.mjs';
 import { REFERENCES } from './reference.mjs';
 
-/**
- * Measures the task until it `allows` what was measured, at most `tries` times: a busy machine makes it slower, never faster.
- *
- * @param group   name of the group, which is also that of its module
- * @param allows  ratio => is it as fast as it should be?
- * @returns {Promise<{ nsPerItem, referenceNs, ratio, rounds }>} of the round with the lowest ratio; all rounds in `rounds`
- */
-export async function measureTask(group, task, { warmUpMs, roundMs, rounds, tries, allows }) {
-  const measured = [];
-  let best;
-  do {
-    measured.push(...(await callAlone(import.meta.url, 'measureRounds', { group, task, warmUpMs, roundMs, rounds })));
-    best = measured.reduce((least, round) => (round.ratio < least.ratio ? round : least));
-    tries--;
-  } while (tries > 0 && !allows(best.ratio));
-  return { ...best, rounds: measured };
+/** @returns {Promise<{ nsPerItem, referenceNs, ratio, rounds }>} of the round with the lowest ratio; all rounds in `rounds` */
+export function measureTask(group, task, { warmUpMs, roundMs, rounds, tries, allows }) {
+  const once = () => callAlone(import.meta.url, 'measureRounds', { group, task, warmUpMs, roundMs, rounds });
+  return bestOf(once, { tries, allows });
 }
 
 /** Called in a process of its own. Task and reference take turns. @returns {{ nsPerItem, referenceNs, ratio }[]} */

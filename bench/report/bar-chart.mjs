@@ -3,6 +3,7 @@ import { frame, label, MARGIN, WIDTH } from './frame.mjs';
 import { el } from './markup.mjs';
 import { scale } from './scale.mjs';
 import { fit, TEXT_SIZE, textWidth } from './text.mjs';
+import { tickLabels } from './ticks.mjs';
 import { readable } from './units.mjs';
 
 const NAME_HEIGHT = 16;
@@ -49,10 +50,7 @@ function plot({ x, bars, reference }, top) {
     rows.map(({ spread }) => spread),
     rows.map(({ texts }) => texts),
     el('path', { class: 'axis', d: `M${MARGIN} ${lower}H${right}` }),
-    across.ticks.map((tick) => {
-      const at = across.at(tick.value);
-      return label('tick', at, lower + 16, tick.label, at < MARGIN + 20 ? 'start' : 'middle');
-    }),
+    tickLabels(across, lower),
     label('label', right, lower + 33, x.label, 'end'),
   ];
   return { markup, bottom: lower + 36 };

@@ -16,6 +16,7 @@ const INNER = WIDTH - 2 * MARGIN;
 /**
  * @param id           unique in the document it will be in
  * @param title        what is shown, one sentence without a full stop
+ * @param finding      what to see in it, a sentence from its numbers; or null
  * @param note         under which conditions
  * @param description  what a reader who does not see the picture should know
  * @param legend       [{ name, slot, dash, shape, kind: 'line'|'mark'|'area'|'guide' }]
@@ -23,11 +24,13 @@ const INNER = WIDTH - 2 * MARGIN;
  * @param foot         where the figures come from; only in a figure that stands alone, with its style
  * @returns            the `svg` element
  */
-export function frame({ id, title, note, description, legend = [], body, foot = null }) {
+export function frame({ id, title, finding = null, note, description, legend = [], body, foot = null }) {
   let y = MARGIN;
   const head = [];
   for (const line of wrap(title, INNER, TEXT_SIZE.title, true)) head.push(label('title', MARGIN, (y += 17), line));
   y += 2;
+  for (const line of wrap(finding ?? '', INNER, TEXT_SIZE.finding)) head.push(label('finding', MARGIN, (y += 17), line));
+  y += finding === null ? 0 : 2;
   for (const line of wrap(note, INNER, TEXT_SIZE.note)) head.push(label('note', MARGIN, (y += 16), line));
   const keys = legendAt(y + 18, legend);
   const { markup, bottom } = body(keys.bottom + 8);
@@ -76,7 +79,7 @@ function legendAt(top, entries) {
     x += width;
     const symbol =
       kind === 'area'
-        ? el('rect', { class: `f${slot}`, x: left, y: y - 4, width: sample - 6, height: 8 })
+        ? el('rect', { class: slot === null ? 'other' : `f${slot}`, x: left, y: y - 4, width: sample - 6, height: 8 })
         : [
             kind === 'mark'
               ? null

@@ -5,6 +5,7 @@ import { el } from './markup.mjs';
 import { placeScale, scale } from './scale.mjs';
 import { SLOT_COUNT } from './style.mjs';
 import { TEXT_SIZE, textWidth } from './text.mjs';
+import { tickLabels } from './ticks.mjs';
 import { readable } from './units.mjs';
 
 const PLOT_HEIGHT = 190;
@@ -17,14 +18,19 @@ const MOST_MOMENTS = 25;
 /**
  * @param x       { label, unit, kind: 'log'|'linear'|'places', names }: with 'places' the x of a point is an index of `names`
  * @param y       { label, unit, kind: 'log'|'linear' }
- * @param series  [{ name, slot, dash, shape, points: [{ x, y, low, high }] }]; `shape: null` draws no markers; low and high, which may be
+ * @param series  [{ name, slot, dash, shape, points: [{ x, y, low, high }] }]; `shape: null` draws no markers, `isScattered` no line; low and high, which may be
  *                absent, are the ends of the spread. A y that is null is not drawn
  * @param guides  [{ name, points: [{ x, y }] }]: what the data is held against
  * @param legend  entries of the legend, see `frame`, where there are fewer than series: two things that vary, each with its own sign
  * @param lanes   [{ name, slot, spans: [{ from, to }] }] in units of x
  */
 export function lineChart({ x, y, series, guides = [], lanes = [], legend, ...rest }) {
-  const drawn = series.map((one) => ({ ...one, ...looksOf(one), points: one.points.filter(isNumber) }));
+  const drawn = series.map((one) => ({
+    ...one,
+    ...looksOf(one),
+    ...(one.isScattered && { kind: 'mark' }),
+    points: one.points.filter(isNumber),
+  }));
   const entries = [
     ...(legend ?? (drawn.length > 1 || guides.length > 0 ? drawn : [])),
     ...guides.map(({ name }) => ({ name, kind: 'guide' })),
@@ -75,8 +81,8 @@ function plot({ x, y, series, guides, lanes }, top) {
     series.map(({ slot, points: own }) =>
       own.filter(hasSpread).map((p) => el('path', { class: `spread s${slot}`, d: spreadOf(p, place) })),
     ),
-    series.map(({ slot, dash, points: own }) =>
-      own.length < 2 ? null : el('path', { class: `line s${slot} d${dash}`, d: path(own.map(place)) }),
+    series.map(({ slot, dash, isScattered, points: own }) =>
+      own.length < 2 || isScattered === true ? null : el('path', { class: `line s${slot} d${dash}`, d: path(own.map(place)) }),
     ),
     series.map(({ name, slot, shape, points: own }) =>
       shape === null ? null : own.map((p) => marker(shape, slot, ...place(p), hint(name, p))),
@@ -88,20 +94,6 @@ function plot({ x, y, series, guides, lanes }, top) {
 /** More series than colours: the colours begin again, with other shapes and dashes. */
 function looksOf({ slot, dash = slot + Math.floor(slot / SLOT_COUNT), shape = slot + Math.floor(slot / SLOT_COUNT) }) {
   return { slot: slot % SLOT_COUNT, dash: dash % SLOT_COUNT, shape };
-}
-
-/** Labels of the x axis, each tick with its stroke; one that would touch the label before it is left out. */
-function tickLabels(horizontal, base) {
-  let free = -Infinity;
-  return horizontal.ticks.map((tick) => {
-    const at = horizontal.at(tick.value);
-    const half = textWidth(tick.label, TEXT_SIZE.tick) / 2;
-    const center = Math.min(at, WIDTH - 2 - half);
-    const stroke = el('path', { class: 'axis', d: `M${at.toFixed(1)} ${base}v4` });
-    if (center - half < free) return stroke;
-    free = center + half + 4;
-    return [stroke, label('tick', center, base + 17, tick.label, 'middle')];
-  });
 }
 
 function laneOf({ name, slot, spans }, horizontal, upper, y) {

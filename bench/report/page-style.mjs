@@ -36,6 +36,11 @@ th{color:var(--quiet);font-weight:600}
 .reached{color:var(--good)}
 .missed{color:var(--bad)}
 .open{color:var(--quiet)}
+small{color:var(--quiet);font-size:.92em}
+.promises{width:100%}
+.promises td:first-child{width:34%}
+.promises .promise th{padding-top:1.1rem;color:var(--ink);font-size:1.05em}
+figcaption.note{padding:0 14px 12px}
 :focus-visible{outline:2px solid #0072b2;outline-offset:2px}
 @media screen and (min-width:840px){.half{grid-column:auto}}
 @media screen and (max-width:640px){
@@ -44,7 +49,11 @@ th{color:var(--quiet);font-weight:600}
 .stacked tr{border-bottom:1px solid var(--rule);padding:.5rem 0}
 .stacked td{border:0;padding:.1rem 0;text-align:left;white-space:normal;overflow-wrap:anywhere}
 .stacked td:empty{display:none}
-.stacked td:not([data-name=""])::before{content:attr(data-name) ": ";color:var(--quiet)}
+.stacked .promise{padding:0}
+.promises .promise th{display:block;padding:.9rem 0 .3rem}
+.promises td:first-child{width:auto;font-weight:600}
+.promises td:first-child small{font-weight:400}
+.stacked td[data-name]:not([data-name=""])::before{content:attr(data-name) ": ";color:var(--quiet)}
 }
 @media print{
 body{background:none;font-size:10pt}

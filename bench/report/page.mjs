@@ -1,37 +1,36 @@
-/** The report as one HTML file: what was reached, what is missing, then each program with its figures and all its rows. */
-import { commandOf, orderOf, PROGRAMS } from './documents.mjs';
+/** The report as one HTML file: what was promised and reached, what is missing, then each program with its figures and all its rows. */
+import { commandOf, commitOf, machineOf, originOf, PROGRAMS, titleOf } from './documents.mjs';
 import { picture } from './figures/all.mjs';
 import { el, raw } from './markup.mjs';
 import { pageStyle } from './page-style.mjs';
-import { groupBy } from './statistics.mjs';
+import { promisesOf } from './promises.mjs';
+import { distinct, groupBy } from './statistics.mjs';
 import { figureStyle } from './style.mjs';
-import { aimOf, table, targetTable, unitValue } from './tables.mjs';
+import { aimOf, promiseTable, table, unitValue } from './tables.mjs';
 import { TEXT_SIZE } from './text.mjs';
 
 /**
- * @param drawn       Map from program to the document that is drawn
- * @param judged      documents whose targets are listed
- * @param passedOver  documents that a better one replaces
+ * @param runs        those that are shown, of `choose`
+ * @param programs    the same by program, of `choose`
+ * @param passedOver  runs that better ones replace
  * @param problems    [{ file, message }] of files that are no documents
  * @param figures     Map from program to its { figures, failures }
  * @returns           text of the file
  */
-export function page({ drawn, judged, passedOver, problems, figures }) {
-  const benches = [...new Set([...PROGRAMS.map(({ bench }) => bench), ...drawn.keys()])].toSorted(
-    (a, b) => orderOf(a) - orderOf(b),
-  );
-  const missing = benches.filter((bench) => !drawn.has(bench));
+export function page({ runs, programs, passedOver, problems, figures }) {
+  const missing = PROGRAMS.map(({ bench }) => bench).filter((bench) => !programs.some((program) => program.bench === bench));
+  const promises = promisesOf(runs);
   const body = [
-    el('header', {}, el('h1', {}, 'Tidemark: what the benchmarks measured'), verdict(judged)),
+    el('header', {}, el('h1', {}, 'Tidemark: what the benchmarks measured'), verdict(promises, runs)),
     el(
       'main',
       {},
-      section('targets', 'Targets', targetTable(judged)),
+      section('targets', 'What is promised', promiseTable(promises, commandOf)),
       missing.length === 0 && problems.length === 0
         ? null
         : section('missing', 'What is missing', missingList(missing), problemList(problems)),
-      benches.filter((bench) => drawn.has(bench)).map((bench) => programSection(drawn.get(bench), figures.get(bench))),
-      section('sources', 'Where the figures come from', sources(judged, passedOver)),
+      programs.map((program) => programSection(program, figures.get(program.bench))),
+      section('sources', 'Where the figures come from', sources(runs, passedOver)),
     ),
   ];
   const head = el(
@@ -46,21 +45,36 @@ export function page({ drawn, judged, passedOver, problems, figures }) {
   return `<!doctype html>\n${el('html', { lang: 'en' }, head, el('body', {}, body)).source}\n`;
 }
 
-function verdict(judged) {
-  const rows = judged.filter(({ quick }) => !quick).flatMap(({ scenarios }) => scenarios.flatMap((scenario) => scenario.rows));
-  const reached = rows.filter(({ pass }) => pass === true).length;
-  const missed = rows.filter(({ pass }) => pass === false).length;
-  const failed = judged.flatMap(({ scenarios }) => scenarios).filter(({ error }) => error).length;
-  const parts = [`${reached} targets reached`, `${missed} missed`, ...(failed > 0 ? [`${failed} scenarios failed`] : [])];
-  const quick = judged.filter((document) => document.quick).length;
+/** The first question of a reader, for each version of Node: does it hold what it promises? */
+function verdict(promises, runs) {
+  const values = promises.flatMap(({ targets }) => targets.flatMap((target) => target.values));
+  const judged = values.filter(({ quick }) => !quick);
+  const lines = [...groupBy(judged, ({ major }) => major)]
+    .toSorted(([a], [b]) => b - a)
+    .map(([major, own]) => {
+      const reached = own.filter(({ row }) => row.pass).length;
+      return `Node ${major}: ${reached} of ${own.length} targets reached, ${own.length - reached} missed.`;
+    });
+  const unmeasured = promises.reduce((sum, { missing }) => sum + missing.length, 0);
+  const failed = runs.filter(({ error }) => error).length;
+  const more = [
+    ...(judged.length === 0 ? ['No full run: no target is judged.'] : []),
+    ...(unmeasured > 0 ? [`Scenarios with targets that were not measured at their size: ${unmeasured}.`] : []),
+    ...(failed > 0 ? [`Scenarios that failed: ${failed}.`] : []),
+  ];
+  const quick = distinct(
+    runs.filter(({ document }) => document.quick),
+    ({ document }) => document,
+  ).length;
+  const all = distinct(runs, ({ document }) => document).length;
   return [
-    el('p', { class: 'verdict' }, `${parts.join(', ')}.`),
+    [...lines, more.join(' ')].filter((line) => line !== '').map((line) => el('p', { class: 'verdict' }, line)),
     quick === 0
       ? null
       : el(
           'p',
           { class: 'notice' },
-          `${quick} of ${judged.length} documents are quick runs: small and short, they show that the programs run and say nothing about the targets.`,
+          `${quick} of ${all} documents are quick runs: small and short, they show that the programs run and say nothing about the targets.`,
         ),
   ];
 }
@@ -89,25 +103,16 @@ function problemList(problems) {
   ];
 }
 
-function programSection(document, { figures, failures }) {
-  const { bench, scenarios, quick } = document;
+function programSection({ bench, title, runs }, { figures, failures }) {
+  const documents = distinct(runs, ({ document }) => document);
+  const others = runs.filter(({ document }) => document.quick);
   return el(
     'section',
     { id: bench, class: figures.length === 1 ? 'half' : null },
-    el('h2', {}, titleOf(bench)),
-    el('p', { class: 'note' }, originOf(document)),
-    quick
-      ? el(
-          'p',
-          { class: 'notice' },
-          'A quick run: the figures say nothing about the targets. ',
-          el('code', {}, commandOf(bench)),
-          ' makes a full one.',
-        )
-      : null,
-    scenarios
-      .filter(({ error }) => error)
-      .map(({ name, error }) => el('p', { class: 'notice' }, `Scenario ${name} failed: ${error}`)),
+    el('h2', {}, title),
+    el('p', { class: 'note' }, originOf(documents)),
+    quickNotice(bench, runs, others),
+    runs.filter(({ error }) => error).map(({ name, error }) => el('p', { class: 'notice' }, `Scenario ${name} failed: ${error}`)),
     failures.map((failure) => el('p', { class: 'notice' }, failure)),
     [...groupBy(figures, ({ group }) => group ?? '')].map(([name, group]) => [
       name === '' ? null : el('h3', {}, name),
@@ -117,60 +122,63 @@ function programSection(document, { figures, failures }) {
         group.map((figure) => figureElement(bench, figure)),
       ),
     ]),
-    scenarios.filter(({ rows }) => rows.length > 0).map(rowsOf),
+    runs.filter(({ rows }) => rows.length > 0).map(rowsOf),
   );
+}
+
+/** Which of the figures are those of quick runs. */
+function quickNotice(bench, runs, quick) {
+  if (quick.length === 0) return null;
+  const which = quick.length === runs.length ? 'A quick run' : `Quick runs of ${quick.map(({ name }) => name).join(', ')}`;
+  const text = `${which}: the figures say nothing about the targets. `;
+  return el('p', { class: 'notice' }, text, el('code', {}, commandOf(bench)), ' makes a full one.');
 }
 
 function figureElement(bench, figure) {
   const numbers = table(figure.table);
   if (figure.kind === 'table')
-    return el('figure', {}, el('figcaption', {}, el('strong', {}, figure.title), el('br'), figure.note), numbers);
+    return el(
+      'figure',
+      {},
+      el('figcaption', {}, el('strong', {}, figure.title), figure.finding ? el('p', {}, figure.finding) : null),
+      numbers,
+      el('figcaption', { class: 'note' }, figure.note),
+    );
   return el('figure', {}, picture(figure, `${bench}-${figure.name}`), details('The numbers', numbers));
 }
 
-function rowsOf({ name, question, rows }) {
+function rowsOf({ name, question, rows, document }) {
   const head = ['Measure', 'Value', 'Target', 'Detail'];
   return details(
-    `All figures of ${name}: ${question}`,
+    `All figures of ${name}${document.quick ? ' (quick)' : ''}: ${question}`,
     table({ head, rows: rows.map((row) => [row.measure, unitValue(row), aimOf(row), row.detail ?? '']) }),
   );
 }
 
-function sources(judged, passedOver) {
-  const row = (document, use) => [
-    document.bench,
-    use,
-    document.quick ? 'quick' : 'full',
-    `${document.startedAt.slice(0, 16).replace('T', ' ')} UTC`,
-    document.machine.node,
-    machineOf(document),
-    shortCommit(document.commit),
-    String(document.seed ?? 'unknown'),
-    document.file,
-  ];
+function sources(runs, passedOver) {
+  const row = (used, use) => {
+    const { document } = used[0];
+    return [
+      document.bench,
+      `${use}: ${used.map(({ name }) => name).join(', ')}`,
+      document.quick ? 'quick' : 'full',
+      `${document.startedAt.slice(0, 16).replace('T', ' ')} UTC`,
+      document.machine.node,
+      machineOf(document),
+      commitOf(document),
+      String(document.seed ?? 'unknown'),
+      document.file,
+    ];
+  };
+  const byDocument = (list) => [...groupBy(list, ({ document }) => document).values()];
   return table({
     isStacked: true,
     head: ['Program', 'Use', 'Run', 'Begun', 'Node', 'Machine', 'Commit', 'Seed', 'File'],
     rows: [
-      ...judged.map((document) => row(document, 'reported')),
-      ...passedOver.map((document) => row(document, 'passed over for a better one')),
+      ...byDocument(runs).map((used) => row(used, 'reported')),
+      ...byDocument(passedOver).map((used) => row(used, 'passed over for better ones')),
     ],
   });
-}
-
-/** Machine, version of Node, commit, seed and day, in one line. */
-export function originOf(document) {
-  const { machine, commit, seed, startedAt } = document;
-  return `Node ${machine.node}, ${machineOf(document)}; commit ${shortCommit(commit)}, seed ${seed}, ${startedAt.slice(0, 10)}`;
-}
-
-function machineOf({ machine: { cores, cpu, memoryBytes, platform } }) {
-  return `${cores} cores of ${cpu}, ${Math.round(memoryBytes / 2 ** 30)} GiB, ${platform}`;
-}
-
-function shortCommit(commit) {
-  if (typeof commit !== 'string') return 'unknown';
-  return `${commit.slice(0, 10)}${commit.endsWith('+') ? '+' : ''}`;
 }
 
 function section(id, title, ...children) {
@@ -179,8 +187,4 @@ function section(id, title, ...children) {
 
 function details(summary, ...children) {
   return el('details', {}, el('summary', {}, summary), children);
-}
-
-function titleOf(bench) {
-  return PROGRAMS.find((program) => program.bench === bench)?.title ?? bench;
 }

@@ -1,5 +1,6 @@
-/** Tables of a report: the targets, and the numbers behind the figures. */
+/** Tables of a report: the promises with their targets, and the numbers behind the figures. */
 import { el } from './markup.mjs';
+import { distinct } from './statistics.mjs';
 import { readable } from './units.mjs';
 
 /** A number with at most one word behind it, or the sign for none. */
@@ -44,27 +45,75 @@ export function table({ head, rows, isStacked = false }) {
   );
 }
 
-/** Every row that has a target, the missed ones included, in the order of the report. */
-export function targetTable(documents) {
-  const rows = documents.flatMap((document) =>
-    document.scenarios.flatMap((scenario) =>
-      scenario.rows.filter((row) => row.target !== null && row.target !== undefined).map((row) => ({ document, scenario, row })),
+/**
+ * Every promise with its targets, the missed and the unmeasured ones included, one column for each version of Node.
+ *
+ * @param promises   of `promisesOf`
+ * @param commandOf  from program to the command that makes its document
+ */
+export function promiseTable(promises, commandOf) {
+  const versions = distinct(
+    promises.flatMap(({ targets }) => targets.flatMap(({ values }) => values)),
+    ({ major }) => major,
+  ).toSorted((a, b) => b - a);
+  const head = ['Measure', 'Target', ...versions.map((major) => `Node ${major}`)];
+  return el(
+    'table',
+    { class: 'stacked promises' },
+    el(
+      'thead',
+      {},
+      el(
+        'tr',
+        {},
+        head.map((name) => el('th', { scope: 'col' }, name)),
+      ),
+    ),
+    promises.map(({ promise, targets, missing }) =>
+      el(
+        'tbody',
+        {},
+        el('tr', { class: 'promise' }, el('th', { colspan: head.length, scope: 'rowgroup' }, promise === '' ? 'More' : promise)),
+        targets.map((target) => targetRow(target, versions)),
+        missing.map((place) => missingRow(place, versions, commandOf)),
+      ),
     ),
   );
-  if (rows.length === 0) return el('p', {}, 'No document has a row with a target.');
-  return table({
-    isStacked: true,
-    head: ['', 'Measure', 'Value', 'Target', 'Numbers behind it', 'Program', 'Node'],
-    rows: rows.map(({ document, scenario, row }) => [
-      verdictOf(document, row),
-      row.measure,
-      unitValue(row),
-      aimOf(row),
-      row.detail ?? '',
-      `${document.bench}, ${scenario.name}`,
-      document.machine.node,
-    ]),
-  });
+}
+
+function targetRow({ bench, scenario, measure, target, unit, values }, versions) {
+  return el(
+    'tr',
+    {},
+    el('td', {}, measure, ' ', el('small', {}, bench === scenario ? bench : `${bench}, ${scenario}`)),
+    el('td', { 'data-name': 'Target' }, aimOf({ target, unit })),
+    versions.map((major) => {
+      const found = values.find((value) => value.major === major);
+      return el('td', { 'data-name': `Node ${major}` }, found === undefined ? '–' : valueWithVerdict(found));
+    }),
+  );
+}
+
+function valueWithVerdict({ quick, row }) {
+  const detail = row.detail ? [' ', el('small', {}, row.detail)] : null;
+  return [verdictOf(quick, row), ' ', unitValue(row), detail];
+}
+
+/** No document has a row with a target from this scenario: it was not run, or not at the size that the target is about. */
+function missingRow(place, versions, commandOf) {
+  const [bench, scenario] = place.split('/');
+  return el(
+    'tr',
+    {},
+    el('td', {}, el('small', {}, bench === scenario ? bench : `${bench}, ${scenario}`)),
+    el(
+      'td',
+      { colspan: versions.length + 1 },
+      el('span', { class: 'open' }, '– not measured'),
+      ' ',
+      el('small', {}, 'at the size of its target: ', el('code', {}, commandOf(bench))),
+    ),
+  );
 }
 
 /** The value of a row with its unit. Words that are no unit of `readable` stand behind the number. */
@@ -80,7 +129,7 @@ export function aimOf({ target, unit }) {
 }
 
 /** The sign says the same as the colour. A quick run reaches and misses nothing. */
-function verdictOf({ quick }, { pass }) {
-  if (quick) return el('span', { class: 'open' }, '– quick run');
+function verdictOf(quick, { pass }) {
+  if (quick) return el('span', { class: 'open' }, '– quick run:');
   return pass ? el('span', { class: 'reached' }, '✓ reached') : el('span', { class: 'missed' }, '✗ missed');
 }

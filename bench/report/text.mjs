@@ -1,7 +1,7 @@
 /** How wide a text will be, without a font at hand: an upper estimate for the usual sans-serif fonts. */
 
 /** Size in pixels of each class of text in a figure. */
-export const TEXT_SIZE = { title: 15, note: 12, label: 12, tick: 11.5, foot: 10 };
+export const TEXT_SIZE = { title: 15, finding: 13, note: 12, label: 12, tick: 11.5, foot: 10 };
 
 const NARROW = /[ijl.,:;'|!()[\]\u{a0} ft]/u;
 const WIDE = /[mwMW@%–—]/u;

@@ -24,7 +24,12 @@ export const series = {
         threads,
         intervalMs,
         samples,
-        checkpoints: checkpoints.map(({ atMs, durationMs, newBytes }) => ({ atMs, durableMs: durationMs, newBytes })),
+        // `steadyRate` tells when they were complete.
+        checkpoints: checkpoints.map(({ atMs, durationMs, newBytes }) => ({
+          atMs: atMs - durationMs,
+          durableMs: durationMs,
+          newBytes,
+        })),
       });
     }
   },

@@ -8,6 +8,9 @@ export interface DocumentOptions {
   readonly node?: string;
   readonly rows?: readonly object[];
   readonly error?: string | null;
+  readonly scenario?: string;
+  readonly settings?: object;
+  readonly commit?: string;
 }
 type Point = Readonly<Record<string, unknown>>;
 export const SHARES: readonly number[];
@@ -28,4 +31,7 @@ export function throughputPoints(): Point[];
 export function scalingPoints(): Point[];
 export function latencyPoints(): Point[];
 export function peerPoints(): Point[];
+export function peerScenarioPoints(): Point[];
+export function microPoints(options?: { readonly stored?: boolean }): Point[];
+export function snapshotScenarioPoints(): Point[];
 export function allDocuments(options?: DocumentOptions): BenchmarkDocument[];

@@ -10,19 +10,28 @@ const MB = 1e6;
 export function documentOf(
   bench,
   points,
-  { quick = false, startedAt = '2026-03-01T10:00:00.000Z', node = 'v24.1.0', rows = [], error = null } = {},
+  {
+    quick = false,
+    startedAt = '2026-03-01T10:00:00.000Z',
+    node = 'v24.1.0',
+    rows = [],
+    error = null,
+    scenario = `${bench}-all`,
+    settings = {},
+    commit = '0123456789abcdef0123456789abcdef01234567',
+  } = {},
 ) {
   const machine = { node, cpu: 'Example CPU 3000', cores: 2, memoryBytes: 16 * 2 ** 30, platform: 'linux x64' };
-  const scenarios = [{ name: `${bench}-all`, question: `What does ${bench} say?`, error, rows, points }];
+  const scenarios = [{ name: scenario, question: `What does ${bench} say?`, error, rows, points }];
   const passed = rows.filter(({ pass }) => pass === true).length;
   const missed = rows.filter(({ pass }) => pass === false).length;
   return {
     bench,
     startedAt,
-    commit: '0123456789abcdef0123456789abcdef01234567',
+    commit,
     seed: 1,
     quick,
-    settings: {},
+    settings,
     machine,
     passed,
     missed,
@@ -88,11 +97,55 @@ function gridPoint({ mode, stateBytes, valueBytes, changedShare, distribution })
       mode === 'full' ? ms * 2 + stateBytes / (80 * MB) : ms,
     ),
     throughputKept: 1 - share * 0.4,
+    perSecondWith: [0.95, 1, 1.02].map((factor) => 8 * MB * factor * (1 - share * 0.4)),
+    perSecondWithout: [8 * MB, 8 * MB, 8 * MB],
+    writtenBytesPerCheckpoint: newBytes * (mode === 'full' ? 1 : 2.5),
     restoreMs: stateBytes / (900 * KB) + (mode === 'full' ? 0 : 12),
     writeAmplification: 1.4,
     spaceAmplification: 1.2,
     rssBytes: stateBytes * 1.8 + 90 * MB,
   };
+}
+
+/** Of the scenarios beside the grid. */
+export function snapshotScenarioPoints() {
+  const stream = { intervalMs: 100, windowMs: 2000, pairs: 3 };
+  return [
+    { kind: 'snapshots.stall', stateBytes: 4000 * MB, valueBytes: 1000, ...stream, stallMs: [0.05, 0.06, 0.07, 0.7] },
+    {
+      kind: 'snapshots.frequent',
+      stateBytes: 1000 * MB,
+      valueBytes: 92,
+      ...stream,
+      perSecondWithout: [8 * MB, 8.2 * MB, 8.1 * MB],
+      perSecondWith: [7.8 * MB, 7.9 * MB, 8 * MB],
+      stallMs: [0.05, 0.3],
+      streamed: Array.from({ length: 60 }, () => ({ durationMs: 60, newBytes: MB, changedEntries: 10_000 })),
+    },
+    {
+      kind: 'snapshots.memory',
+      stateBytes: 420 * MB,
+      entries: 10 * MB,
+      valueBytes: 8,
+      intervalMs: 1000,
+      durationMs: 60_000,
+      processBytes: 90 * MB,
+      rssBytes: Array.from({ length: 60 }, (_, index) => (480 + 60 * Math.sqrt(index / 60)) * MB),
+      records: 30 * MB,
+      checkpoints: 60,
+    },
+    {
+      kind: 'snapshots.growth',
+      valueBytes: 100,
+      fixedMs: 8,
+      perEntryMs: 0.0003,
+      rSquared: 0.9912,
+      samples: [100, 1000, 10_000, 100_000, 1_000_000].map((changedEntries, index) => ({
+        changedEntries,
+        durableMs: (8 + changedEntries * 0.0003) * (index % 2 === 0 ? 1.1 : 0.95),
+      })),
+    },
+  ];
 }
 
 export function throughputPoints() {
@@ -188,6 +241,42 @@ export function statePoints() {
   );
 }
 
+export function stateMemoryPoints() {
+  return [
+    [4, 8],
+    [8, 8],
+    [16, 100],
+  ].map(([keyBytes, valueBytes]) => ({
+    kind: 'state.memory',
+    keyBytes,
+    valueBytes,
+    entries: 500_000,
+    peakBytes: 500_000 * (keyBytes + valueBytes + 16) * (keyBytes === 8 ? 1.63 : 1.5),
+    cleaningShare: 0.3,
+  }));
+}
+
+/** @param stored  whether this version of Node has figures to be compared with */
+export function microPoints({ stored = true } = {}) {
+  const tasks = { hashes: ['key hash of 8 B', 'content hash of 1 MiB'], tables: ['write scattered entries', 'scan'] };
+  return Object.entries(tasks).flatMap(([group, names]) =>
+    names.map((task, index) => {
+      const ratio = 3 + index;
+      return {
+        kind: 'micro.task',
+        group,
+        task,
+        unit: 'entry',
+        storedRatio: stored ? ratio / (task === 'scan' ? 1.5 : 1.02) : null,
+        nsPerItem: ratio * 3,
+        referenceNs: 3,
+        ratio,
+        rounds: [1, 1.1, 1.2].map((f) => ({ nsPerItem: ratio * 3 * f, referenceNs: 3, ratio: ratio * f })),
+      };
+    }),
+  );
+}
+
 export function exchangePoints() {
   return [1, 2].flatMap((threads) =>
     [8, 112].flatMap((recordBytes) =>
@@ -255,10 +344,27 @@ export function peerPoints() {
   );
 }
 
+/** Of the scenarios beside the count. */
+export function peerScenarioPoints() {
+  const restores = { Tidemark: 1400, 'Flink, hash map backend': 11_400, 'Flink, RocksDB backend': 209 };
+  return [
+    { kind: 'peers.stall', peer: 'Map, v8.serialize', bytes: 1100 * MB, stallMs: [3000, 3100, 3200] },
+    { kind: 'peers.stall', peer: 'Tidemark', bytes: 1100 * MB, stallMs: [0.04, 0.05, 0.5, 15.5] },
+    ...Object.entries(restores).map(([peer, durationMs]) => ({
+      kind: 'peers.restore',
+      peer,
+      entries: 10 * MB,
+      threads: 2,
+      durationMs,
+      runs: [0.95, 1, 1.1].map((f) => f * durationMs),
+    })),
+  ];
+}
+
 /** One document of each program that gives points. @param options  of `documentOf` */
 export function allDocuments(options = {}) {
   return [
-    documentOf('snapshots', snapshotPoints(), {
+    documentOf('snapshots', [...snapshotPoints(), ...snapshotScenarioPoints()], {
       rows: [
         row(
           'bytes of a checkpoint, 1 % of 1 GB changed, full / incremental',
@@ -279,11 +385,11 @@ export function allDocuments(options = {}) {
       rows: [row('p99 at half of the maximum rate', 9.3, 'ms', { atMost: 10 }, '4 M/s, checkpoint every second')],
       ...options,
     }),
-    documentOf('state', statePoints(), options),
+    documentOf('state', [...statePoints(), ...stateMemoryPoints()], options),
     documentOf('exchange', exchangePoints(), options),
     documentOf('restore', restorePoints(), options),
     documentOf('startup', startupPoints(), options),
-    documentOf('peers', peerPoints(), {
+    documentOf('peers', [...peerPoints(), ...peerScenarioPoints()], {
       rows: [row('against lmdb, per core', 35, 'times', { atLeast: 20 }, '9.1 M / 260 k')],
       ...options,
     }),

@@ -1,17 +1,19 @@
 /**
  * Every figure that a document gives, from its points.
  *
- * A figure is `{ kind: 'line'|'bar'|'table', name, isMain, title, note, table?, ... }` with what `lineChart` or `barChart` takes. `name` is that
- * of its file; `isMain` chooses it for the README. Its table says in numbers what it draws.
+ * A figure is `{ kind: 'line'|'bar'|'table', name, isMain, title, finding, note, table?, ... }` with what `lineChart` or `barChart` takes.
+ * `finding` says what to see in it, from its numbers. `name` is that of its file; `isMain` chooses it for publication. Its table says in numbers what it draws.
  */
 import { barChart } from '../bar-chart.mjs';
 import { lineChart } from '../line-chart.mjs';
 import { readable } from '../units.mjs';
 import { latencyFigures } from './latency.mjs';
-import { exchangeFigures, restoreFigures, startupFigures, stateFigures } from './parts.mjs';
+import { microFigures } from './micro.mjs';
+import { exchangeFigures, restoreFigures, startupFigures } from './parts.mjs';
 import { peerFigures } from './peers.mjs';
 import { scalingFigures } from './scaling.mjs';
 import { snapshotFigures } from './snapshots.mjs';
+import { stateFigures, stateMemoryFigures } from './state.mjs';
 import { throughputFigures } from './throughput.mjs';
 
 const DRAW = [
@@ -21,17 +23,19 @@ const DRAW = [
   scalingFigures,
   latencyFigures,
   stateFigures,
+  stateMemoryFigures,
   exchangeFigures,
   restoreFigures,
   startupFigures,
+  microFigures,
 ];
 
 /**
+ * @param points  of one program
  * @returns { figures, failures }: figures that hold at least one number; and why points could not be drawn, one text for each kind of figure:
  *          a document of another version costs its own figures, not the report
  */
-export function figuresOf(document) {
-  const points = document.scenarios.flatMap((scenario) => scenario.points ?? []);
+export function figuresOf(points) {
   const figures = [];
   const failures = [];
   for (const draw of DRAW) {
@@ -60,7 +64,8 @@ function hasNumbers(figure) {
 }
 
 /** In words, for those who hear the figure: its axes, and where each line begins and ends. */
-function describe({ kind, title, note, x, y, series, bars }) {
+function describe({ kind, title, finding, note: conditions, x, y, series, bars }) {
+  const note = [finding, conditions].filter(Boolean).join(' ');
   if (kind === 'bar')
     return `${title}. ${note} ${bars.map(({ name, value }) => `${name}: ${readable(value, x.unit)}`).join('; ')}.`;
   const lines = series.map(({ name, points }) => {

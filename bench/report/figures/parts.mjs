@@ -1,36 +1,7 @@
-/** Single parts of the engine: operations on state, the exchange, restore, start. */
+/** Single parts of the engine: the exchange, restore, start. */
 import { ascending, distinct, groupBy, spreadOf, summary } from '../statistics.mjs';
 import { readable } from '../units.mjs';
-
-const MODES = ['batched', 'one', 'baseline'];
-const MODE_NAMES = { batched: 'in batches', one: 'one at a time', baseline: 'bare table' };
-/** Above this ratio a linear axis would leave the shorter bars without a length. */
-const LINEAR_UP_TO = 40;
-
-export function stateFigures(points) {
-  const bySize = groupBy(
-    points.filter(({ kind }) => kind === 'state.operation'),
-    ({ entries }) => entries,
-  );
-  return [...bySize]
-    .toSorted(([a], [b]) => ascending(a, b))
-    .map(([entries, own], index) => ({
-      kind: 'bar',
-      name: index === 0 ? 'state' : `state-${entries}`,
-      isMain: index === 0,
-      title: `Operations on state of ${entries.toLocaleString('en-US')} entries`,
-      note: 'Median of the runs; strokes from the slowest to the fastest.',
-      x: barAxis('operations per second', own),
-      bars: own
-        .toSorted((a, b) => a.operation.localeCompare(b.operation) || MODES.indexOf(a.mode) - MODES.indexOf(b.mode))
-        .map(({ operation, mode, perSecond, runs }) => ({
-          name: `${operation}, ${MODE_NAMES[mode] ?? mode}`,
-          value: perSecond,
-          ...spreadOf(runs.map(rateOf)),
-          slot: mode === 'baseline' ? null : Math.max(0, MODES.indexOf(mode)),
-        })),
-    }));
-}
+import { barAxis, rateOf } from './runs.mjs';
 
 export function exchangeFigures(points) {
   const runs = points.filter(({ kind }) => kind === 'exchange.point' || kind === 'exchange.generator');
@@ -39,6 +10,7 @@ export function exchangeFigures(points) {
     name: index === 0 ? 'exchange' : `exchange-${threads}`,
     isMain: true,
     title: `Records sent to the next stage, per core, on ${threadsText(threads)}`,
+    finding: exchangeSentence(own),
     note: 'Records for each second of processor time of the whole process, the making of the records included; grey: making them alone. Median of the runs; strokes from the slowest to the fastest.',
     x: barAxis('records per second and core', own, ({ perSecondPerCore }) => perSecondPerCore),
     bars: own
@@ -50,6 +22,20 @@ export function exchangeFigures(points) {
         slot: point.kind === 'exchange.generator' ? null : 0,
       })),
   }));
+}
+
+function exchangeSentence(points) {
+  const said = points
+    .filter(({ kind }) => kind === 'exchange.point')
+    .map((point) => {
+      const alone = points.find((other) => other.kind === 'exchange.generator' && other.recordBytes === point.recordBytes);
+      const share =
+        alone === undefined
+          ? ''
+          : ` (${readable(point.perSecondPerCore / alone.perSecondPerCore, 'share')} of making them alone)`;
+      return `${readable(point.recordBytes, 'bytes')} ${exchangeName(point)} ${readable(point.perSecondPerCore, 'count')}/s${share}`;
+    });
+  return said.length === 0 ? null : `Per core: ${said.join('; ')}.`;
 }
 
 export function restoreFigures(points) {
@@ -69,6 +55,7 @@ export function restoreFigures(points) {
     name: 'restore',
     isMain: true,
     title: 'Time to restore',
+    finding: restoreSentence(runs),
     note: 'From the files until the last subtask has its state. Median of the runs; strokes from the shortest to the longest.',
   };
   // One size is no line.
@@ -88,6 +75,19 @@ export function restoreFigures(points) {
   return [{ ...common, kind: 'bar', x: { label: 'restore', unit: 'ms', kind: 'linear' }, bars }];
 }
 
+/** The largest state, on each number of threads. */
+function restoreSentence(runs) {
+  const entries = Math.max(...runs.map((run) => run.entries));
+  const said = runs
+    .filter((run) => run.entries === entries)
+    .toSorted((a, b) => a.threads - b.threads)
+    .map(
+      ({ threads, durationMs }) =>
+        `${readable(durationMs, 'ms')} on ${threadsText(threads)} (${readable((entries / durationMs) * 1000, 'count')} entries/s)`,
+    );
+  return `${readable(entries, 'count')} entries are back after ${said.join(', ')}.`;
+}
+
 export function startupFigures(points) {
   const starts = points.filter(({ kind }) => kind === 'startup.point');
   if (starts.length === 0) return [];
@@ -97,6 +97,7 @@ export function startupFigures(points) {
       name: 'startup',
       isMain: true,
       title: 'From the command to the first record at the sink',
+      finding: `${starts.map(({ runsMs }) => startSentence(runsMs)).join('; ')}.`,
       note: 'Median of the starts; strokes from the shortest to the longest.',
       x: { label: 'time', unit: 'ms', kind: 'linear' },
       bars: starts.map(({ name, runsMs }) => ({ name: name ?? `${runsMs.length} starts`, slot: 0, ...summary(runsMs) })),
@@ -104,11 +105,9 @@ export function startupFigures(points) {
   ];
 }
 
-/** Linear where all bars have a length that can be seen. */
-function barAxis(label, points, valueOf = ({ perSecond }) => perSecond) {
-  const values = points.map(valueOf).filter((value) => value > 0);
-  const isLinear = Math.max(...values) / Math.min(...values) <= LINEAR_UP_TO;
-  return { label: isLinear ? label : `${label}, log`, unit: 'count', kind: isLinear ? 'linear' : 'log' };
+function startSentence(runsMs) {
+  const { value, low, high } = summary(runsMs);
+  return `${readable(value, 'ms')} at the median of ${runsMs.length} starts, ${readable(low, 'ms')} to ${readable(high, 'ms')}`;
 }
 
 function exchangeName({ kind, exchange }) {
@@ -119,10 +118,6 @@ function exchangeName({ kind, exchange }) {
 
 function threadsText(threads) {
   return `${threads} ${threads === 1 ? 'thread' : 'threads'}`;
-}
-
-function rateOf(run) {
-  return typeof run === 'number' ? run : run.perSecond;
 }
 
 /** A run that has no processor time of its own has the same share of it as the median. */

@@ -1,5 +1,6 @@
 /** More threads, more throughput: how near to the ideal? */
 import { groupBy, summary } from '../statistics.mjs';
+import { readable } from '../units.mjs';
 
 export function scalingFigures(points) {
   const jobs = [
@@ -10,6 +11,10 @@ export function scalingFigures(points) {
   ];
   if (jobs.length === 0) return [];
   const most = Math.max(...jobs.flatMap(([, own]) => own.map(({ threads }) => threads)));
+  const said = jobs.map(([name, own]) => {
+    const { x, y } = speedUps(own).at(-1);
+    return `${name} ${readable(y, 'times')} on ${x + 1}`;
+  });
   const counts = Array.from({ length: most }, (_, index) => index + 1);
   return [
     {
@@ -17,6 +22,7 @@ export function scalingFigures(points) {
       name: 'scaling',
       isMain: true,
       title: 'Throughput against the number of threads',
+      finding: `Against one thread: ${said.join(', ')}.`,
       note: 'Each job against itself on the fewest threads. Median of the runs; strokes from the slowest to the fastest.',
       x: { label: 'threads', kind: 'places', names: counts.map(String) },
       y: { label: 'times the throughput of one thread', unit: 'count', kind: 'linear' },

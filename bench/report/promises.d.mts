@@ -1,0 +1,1 @@
+export const PROMISES: readonly { readonly promise: string; readonly from: readonly string[] }[];

@@ -2,6 +2,7 @@
 import { describeValue } from '../format/describe-value.ts';
 import type { Schema } from '../format/schema.ts';
 import { invalidArgument } from './arguments.ts';
+import { customSink, customSource, hasAnyOf, hintFor } from './custom-connectors.ts';
 import type { Sink, SinkSpec } from './sink.ts';
 import type { MalformedRecord, OnError, Source, SourceSpec } from './source.ts';
 
@@ -28,33 +29,33 @@ export function asSource<T>(
 ): { readonly name: string; readonly spec: SourceSpec; readonly schema: Schema | null } {
   if (typeof source === 'object' && source !== null) {
     if ('toSource' in source) return { name: source.sourceName, ...source.toSource() };
-    if (typeof source.splits === 'function' && typeof source.open === 'function') {
-      const schema = source.schema ?? null;
-      return { name: source.name, spec: { kind: 'custom', source, schema, onError }, schema };
-    }
-    if ('toSink' in source)
+    if ('toSink' in source || (hasAnyOf(source, ['commit']) && !hasAnyOf(source, ['splits']))) {
+      const { sinkName, name } = source as { sinkName?: string; name?: unknown };
       throw invalidArgument(
-        `${String((source as { sinkName?: unknown }).sinkName)} is a sink, but flow.from needs a source. Give it to .to(...) of a stream.`,
+        `${sinkName ?? String(name)} is a sink, but flow.from needs a source. Give it to .to(...) of a stream.`,
       );
+    }
+    if (hasAnyOf(source, ['bounded', 'splits', 'open'])) {
+      const spec = customSource(source, onError);
+      return { name: source.name, spec, schema: spec.schema };
+    }
   }
   throw invalidArgument(
-    `flow.from needs a source, but got ${describeValue(source)}. Use files.lines(...), generate(...), collection(...), or an object with \`name\`, \`bounded\`, \`splits\` and \`open\`.`,
+    `flow.from needs a source, but got ${describeValue(source)}.${hintFor(source)} Use files.lines(...), generate(...), collection(...), or an object with \`name\`, \`bounded\`, \`splits\` and \`open\`.`,
   );
 }
 
 export function asSink<T>(sink: SinkOf<T> | Sink<T>, schema: Schema | null): { readonly name: string; readonly spec: SinkSpec } {
   if (typeof sink === 'object' && sink !== null) {
     if ('toSink' in sink) return { name: sink.sinkName, spec: sink.toSink(schema) };
-    if (typeof sink.open === 'function' && typeof sink.commit === 'function') {
-      return { name: sink.name, spec: { kind: 'custom', sink } };
+    if ('toSource' in sink || hasAnyOf(sink, ['splits'])) {
+      const { sourceName, name } = sink as { sourceName?: string; name?: unknown };
+      throw invalidArgument(`${sourceName ?? String(name)} is a source, but .to needs a sink. Give it to flow.from(...).`);
     }
-    if ('toSource' in sink)
-      throw invalidArgument(
-        `${String((sink as { sourceName?: unknown }).sourceName)} is a source, but .to needs a sink. Give it to flow.from(...).`,
-      );
+    if (hasAnyOf(sink, ['open', 'commit', 'write', 'prepare'])) return { name: sink.name, spec: customSink(sink) };
   }
   throw invalidArgument(
-    `.to needs a sink, but got ${describeValue(sink)}. Use files.jsonl('out'), collect(), print(), forEach(fn), or an object with \`name\`, \`open\` and \`commit\`.`,
+    `.to needs a sink, but got ${describeValue(sink)}.${hintFor(sink)} Use files.jsonl('out'), collect(), print(), forEach(fn), or an object with \`name\`, \`open\` and \`commit\`.`,
   );
 }
 
@@ -79,6 +80,10 @@ const MALFORMED_SCHEMA: Schema = {
 /** @throws TidemarkError ERR_INVALID_ARG */
 export function requireOnError(value: OnError, where: string): OnError {
   if (value === 'fail' || value === 'skip') return value;
-  if (typeof value === 'object' && value !== null && 'deadLetter' in value) return value;
+  // `{ deadLetter: sink }` is what whoever forgets the function writes.
+  if (typeof value === 'object' && value !== null && 'deadLetter' in value)
+    return typeof (value.deadLetter as { kind?: unknown } | null)?.kind === 'string'
+      ? value
+      : deadLetter(value.deadLetter as never);
   throw invalidArgument(`onError of ${where} must be 'fail', 'skip' or deadLetter(sink), but it is ${describeValue(value)}.`);
 }

@@ -6,6 +6,7 @@
 import type { JsonValue } from '../format/json.ts';
 import type { Schema } from '../format/schema.ts';
 import type { SinkSpec } from './sink.ts';
+import type { AnyType, Type } from './types.ts';
 
 /** A unit of reading. `id` is unique in the source and stable over restarts; `data` says what to read. */
 export interface Split {
@@ -26,8 +27,8 @@ export interface Source<T> {
   readonly name: string;
   /** Does it end? A job with only bounded sources finishes. */
   readonly bounded: boolean;
-  /** Schema of its records; without one they travel in the general codec. */
-  readonly schema?: Schema | undefined;
+  /** Type of its records, as `t.record({ n: t.int })`, or the schema of one; without it they travel in the general codec. */
+  readonly schema?: Type<T> | AnyType<T> | Schema | undefined;
   /**
    * All splits, in the order in which they should be read. Called once per start of the job, in a worker. Splits of a
    * bounded source are handed out one after another to whichever subtask is free; those of an unbounded one are dealt

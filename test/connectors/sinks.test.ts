@@ -121,6 +121,22 @@ describe('a sink of the user', () => {
       const opened = await custom({ open: () => ({ ...writer, prepare: () => wrong as never }) }).open(context);
       await expect((async () => opened.prepare(1))()).rejects.toMatchObject({ code: 'ERR_SINK_FAILED' });
     }
+    expect(() => custom({ open: () => ({ ...writer, flush: true }) as never }).open(context)).toThrow(
+      /flush of its writer .*true/,
+    );
+  });
+
+  it('whose writer returns a promise where nobody awaits one is told where to await it', async () => {
+    const late: () => void = (): unknown => Promise.reject(new Error('unheard'));
+    const opened = await custom({
+      open: () => ({ ...writer, write: late, onCheckpoint: late }),
+    }).open(context);
+    expect(() => opened.write(1, 0)).toThrow(/write\(\) of its writer returned a promise.*await .* in flush\(\) or prepare\(\)/);
+    expect(() => opened.onCheckpoint?.({ checkpointId: 1, status: 'completed' })).toThrow(
+      /onCheckpoint\(\) .* returned a promise/,
+    );
+    const forEach = await createSink({ kind: 'forEach', fn: late }).open(context);
+    expect(() => forEach.write(1, 0)).toThrow(expect.objectContaining({ code: 'ERR_SINK_FAILED' }));
   });
 });
 

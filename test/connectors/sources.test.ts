@@ -331,6 +331,41 @@ describe('a source of the user', () => {
     );
   });
 
+  it('whose position is a promise is refused: a barrier cannot wait for it', async () => {
+    const reader = await createSource(withReader({ position: async () => Promise.reject(new Error('unheard')) })).open(
+      { id: 'only', data: 0 },
+      null,
+      sourceContext,
+    );
+    expect(() => reader.position()).toThrow(/position\(\) in split 'only' must return the position itself.*returned a promise/);
+  });
+
+  it('that emits between two reads is told to keep what it has until the next', async () => {
+    let late: RecordOutput<unknown> | undefined;
+    for (const read of [
+      (_: number, out: RecordOutput<unknown>) => void (late = out),
+      async (_: number, out: RecordOutput<unknown>) => void (late = out),
+    ]) {
+      const reading = (limit: number, out: RecordOutput<unknown>): unknown => {
+        const done = read(limit, out);
+        return done instanceof Promise ? done.then(() => 5) : 5;
+      };
+      const reader = await createSource(withReader({ read: reading })).open({ id: 'only', data: 0 }, null, sourceContext);
+      const out = new Collector();
+      await reader.read(10, out);
+      expect(() => late?.emit(1)).toThrow(/emit\(\) of the output was used in split 'only' after read\(\) had returned/);
+      expect(out.records).toEqual([]);
+    }
+  });
+
+  it('whose location fails does not hide what it is asked for', async () => {
+    const location = (): never => {
+      throw new Error('no idea');
+    };
+    const reader = await createSource(withReader({ location })).open({ id: 'only', data: 0 }, null, sourceContext);
+    expect(reader.location?.()).toBe("split 'only' of source 'counter'");
+  });
+
   it('is not blamed for an error of an operator behind it', async () => {
     const failure = new Error('from downstream');
     const failing = {

@@ -5,6 +5,7 @@
 import { describeValue } from '../../format/describe-value.ts';
 import { isTidemarkError, TidemarkError } from '../../format/errors.ts';
 import { findNotJson } from '../../format/json-safe.ts';
+import { isThenable } from '../../format/thenable.ts';
 import type {
   CustomSourceSpec,
   Position,
@@ -63,36 +64,58 @@ class CheckedReader implements SplitReader<unknown> {
   readonly #source: Source<unknown>;
   readonly #split: Split;
   readonly #reader: SplitReader<unknown>;
-  readonly #watched = new WatchedOutput();
+  readonly #watched: WatchedOutput;
 
   constructor(source: Source<unknown>, split: Split, reader: SplitReader<unknown>) {
     this.#source = source;
     this.#split = split;
     this.#reader = reader;
+    this.#watched = new WatchedOutput(source, split);
   }
 
   read(limit: number, out: RecordOutput<unknown>): ReadResult | Promise<ReadResult> {
     const watched = this.#watched;
-    watched.start(out);
+    watched.begin(out);
     const result = attempt(
       this.#source,
       `read split '${this.#split.id}'`,
       () => this.#reader.read(limit, watched),
       () => watched.emitting,
     );
-    return result instanceof Promise ? result.then((settled) => this.#checkResult(settled)) : this.#checkResult(result);
+    if (result instanceof Promise) {
+      return result.then((settled) => {
+        watched.end();
+        return this.#checkResult(settled);
+      });
+    }
+    watched.end();
+    return this.#checkResult(result);
   }
 
   position(): Position {
-    const position = attempt<Position>(this.#source, `report its position in split '${this.#split.id}'`, () =>
+    const position: unknown = attempt(this.#source, `report its position in split '${this.#split.id}'`, () =>
       this.#reader.position(),
-    ) as Position;
+    );
+    if (isThenable(position)) {
+      position.then(undefined, () => undefined);
+      throw broken(
+        this.#source,
+        `position() in split '${this.#split.id}' must return the position itself, since a barrier waits for it, but it returned a promise`,
+      );
+    }
     checkJson(this.#source, position, `position() in split '${this.#split.id}'`);
-    return position;
+    return position as Position;
   }
 
+  /** Asked when something else went wrong: whatever is wrong with it must not hide that. */
   location(): string {
-    return this.#reader.location?.() ?? `split '${this.#split.id}' of source '${this.#source.name}'`;
+    let location: unknown;
+    try {
+      location = this.#reader.location?.();
+    } catch {
+      // Said with the split only.
+    }
+    return typeof location === 'string' ? location : `split '${this.#split.id}' of source '${this.#source.name}'`;
   }
 
   progress(): number {
@@ -113,28 +136,51 @@ class CheckedReader implements SplitReader<unknown> {
   }
 }
 
-/** Hands on what a reader emits, and remembers whether an error came from downstream: then it is not the source's. */
+/**
+ * Hands on what a reader emits while it reads, and remembers whether an error came from downstream: then it is not the source's. What
+ * comes between two reads, from a timer or a listener, would belong to no turn, and to no position.
+ */
 class WatchedOutput implements RecordOutput<unknown> {
   emitting = false;
+  readonly #source: Source<unknown>;
+  readonly #split: Split;
   #out: RecordOutput<unknown> | null = null;
 
-  start(out: RecordOutput<unknown>): void {
+  constructor(source: Source<unknown>, split: Split) {
+    this.#source = source;
+    this.#split = split;
+  }
+
+  begin(out: RecordOutput<unknown>): void {
     this.emitting = false;
     this.#out = out;
   }
 
+  end(): void {
+    this.#out = null;
+  }
+
   emit(value: unknown, timestampMs?: number): void {
+    const out = this.#mustOut('emit()');
     this.emitting = true;
-    (this.#out as RecordOutput<unknown>).emit(value, timestampMs);
+    out.emit(value, timestampMs);
     this.emitting = false;
   }
 
   get full(): boolean {
-    return (this.#out as RecordOutput<unknown>).full;
+    return this.#mustOut('full').full;
   }
 
   malformed(raw: string, reason: string, where: string): void {
-    (this.#out as RecordOutput<unknown>).malformed(raw, reason, where);
+    this.#mustOut('malformed()').malformed(raw, reason, where);
+  }
+
+  #mustOut(what: string): RecordOutput<unknown> {
+    if (this.#out !== null) return this.#out;
+    throw broken(
+      this.#source,
+      `${what} of the output was used in split '${this.#split.id}' after read() had returned; keep what arrives between two reads in the reader, and emit it in the next one`,
+    );
   }
 }
 
@@ -156,10 +202,6 @@ function attempt<T>(source: Source<unknown>, what: string, run: () => T | Promis
   } catch (cause) {
     return failed(cause);
   }
-}
-
-function isThenable<T>(value: T | Promise<T>): value is Promise<T> {
-  return typeof value === 'object' && value !== null && 'then' in value;
 }
 
 /** A position that does not survive JSON would come back changed from a checkpoint. `undefined` is the usual mistake. */

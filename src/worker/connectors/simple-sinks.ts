@@ -1,4 +1,6 @@
 /** Sinks without a second phase. `print` and `forEach` are at least once: after a restore they see records again. */
+import { TidemarkError } from '../../format/errors.ts';
+import { isThenable } from '../../format/thenable.ts';
 import type { ForEachSinkSpec, Sink } from '../../job/sink.ts';
 import { createJsonWriter } from './json-writer.ts';
 
@@ -37,8 +39,17 @@ export function createPrintSink(print: PrintText = (text) => void process.stdout
 }
 
 export function createForEachSink({ fn }: ForEachSinkSpec): Sink<unknown> {
-  const call = fn as (value: unknown) => void;
-  return { name: 'forEach', open: () => ({ write: call, prepare: () => null, close: () => {} }), commit: () => {} };
+  const call = fn as (value: unknown) => unknown;
+  const write = (value: unknown): void => {
+    const returned = call(value);
+    if (!isThenable(returned)) return;
+    returned.then(undefined, () => undefined);
+    throw new TidemarkError(
+      'ERR_SINK_FAILED',
+      'The function of forEach returned a promise, which nobody awaits. For asynchronous work write a sink, whose flush() and prepare() are awaited: docs/sources-and-sinks.md, "A sink of your own".',
+    );
+  };
+  return { name: 'forEach', open: () => ({ write, prepare: () => null, close: () => {} }), commit: () => {} };
 }
 
 export function createDiscardSink(): Sink<unknown> {

@@ -2,7 +2,7 @@
  * What does an incremental checkpoint cost against a full one, and from which share of changed keys is full cheaper? The same job and the
  * same updates with both, over state size, share of the keys that change in an interval, their distribution, and size of a value.
  *
- *     npm run bench:snapshots                              quick: one state of 100 MB, under a minute
+ *     npm run bench:snapshots                              quick: one state of 30 MB, under a minute
  *     npm run bench:snapshots -- --full                    the whole grid and all scenarios; hours
  *     npm run bench:snapshots -- --only grid --state 10mb,1gb --changed 0.1,1 --value 8,100 --distribution uniform,zipf
  *     npm run bench:snapshots -- --full --only stall --state 4gb

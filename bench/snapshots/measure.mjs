@@ -42,7 +42,7 @@ export async function fill({ state, directory }) {
  * @param from         a checkpoint that `fill` made
  * @param tableBytes   what its tables take
  * @param checkpoints  how many there are to be at most, and `least` of them however long they take; after `budgetMs` it is enough
- * @param stream       { intervalMs, windowMs, pairs }; null: none
+ * @param stream       { intervalMs, windowMs, warmUpMs, pairs }, the warm-up as long as a window where it is absent; null: none
  * @returns {Promise<object>} what `grid.mjs` makes a point of
  */
 export async function measurePoint({ mode, state, changes, from, tableBytes, checkpoints, least, budgetMs, stream, directory }) {
@@ -125,12 +125,12 @@ export async function measureStream({ state, changes, from, stream, directory })
   });
 }
 
-async function keptByStream(handle, controls, changes, { intervalMs, windowMs, pairs }) {
-  const window = async (isCheckpointed) => {
+async function keptByStream(handle, controls, changes, { intervalMs, windowMs, warmUpMs = windowMs, pairs }) {
+  const window = async (isCheckpointed, lastsMs = windowMs) => {
     const summaries = [];
     const before = { atMs: performance.now(), records: handle.progress().records };
     let pending = Promise.resolve();
-    for (let tick = 1; tick * intervalMs <= windowMs; tick++) {
+    for (let tick = 1; tick * intervalMs <= lastsMs; tick++) {
       controls.release(changes, { goesOn: true });
       await sleep(Math.max(0, before.atMs + tick * intervalMs - performance.now()));
       if (!isCheckpointed) continue;
@@ -145,7 +145,7 @@ async function keptByStream(handle, controls, changes, { intervalMs, windowMs, p
   };
   const without = [];
   const withThem = [];
-  await window(true);
+  await window(true, warmUpMs);
   for (let pair = 0; pair < pairs; pair++) {
     // Either goes first as often as the other: what comes first finds more merged, and less to clean.
     const order = pair % 2 === 0 ? [false, true] : [true, false];

@@ -19,7 +19,7 @@ export const memory = {
     const small = await samples(
       { entries: SMALL.entries, valueBytes, distribution: 'uniform', seed },
       intervalMs,
-      SMALL.durationMs,
+      Math.min(SMALL.durationMs, durationMs),
     );
     const large = await samples({ entries, valueBytes, distribution: 'uniform', seed }, intervalMs, durationMs);
     const ofProcess = median(small.rssBytes);

@@ -25,6 +25,19 @@ function put(text: string): number {
   return length;
 }
 
+const KEY_ROOM = 64;
+const manyKeys = Memory.local(KEY_ROOM * 512);
+
+/** Puts up to 512 keys of up to 56 bytes beside one another. */
+function placeKeys(keys: readonly Key[]): { hashes: Uint32Array; at: Uint32Array; lengths: Uint32Array } {
+  const at = Uint32Array.from(keys, (_, i) => i * KEY_ROOM);
+  keys.forEach(({ text }, i) => {
+    manyKeys.u8.fill(0, at[i], at[i] + KEY_ROOM);
+    manyKeys.buf.write(text, at[i], 'latin1');
+  });
+  return { hashes: Uint32Array.from(keys, ({ hash }) => hash), at, lengths: Uint32Array.from(keys, ({ length }) => length) };
+}
+
 export function keyOf(text: string, hash?: number): Key {
   const length = put(text);
   return { text, length, hash: hash ?? hashKey(scratch, 0, length) };
@@ -100,6 +113,40 @@ export class Model {
     expect(read(map, address)).toEqual({ key: key.text, value: expected });
     map.memory.buf.write(value, map.valueAt(address), 'latin1');
     this.content.set(key.text, value);
+  }
+
+  /** Writes the same value, of at most 8191 bytes, to many keys at once; a key may be there twice. */
+  setMany(keys: readonly Key[], value: string): void {
+    const { map } = this;
+    const { hashes, at, lengths } = placeKeys(keys);
+    const addresses = new Uint32Array(keys.length);
+    map.upsertKeys(hashes, manyKeys, at, lengths, keys.length, value.length, addresses);
+    keys.forEach((key, i) => {
+      const expected = (this.content.get(key.text) ?? '').slice(0, value.length).padEnd(value.length, '\0');
+      expect(read(map, addresses[i])).toEqual({ key: key.text, value: expected });
+      expect(map.isNewest(addresses[i]) && map.isMutable(addresses[i], value.length)).toBe(true);
+    });
+    keys.forEach((key, i) => {
+      map.memory.buf.write(value, map.valueAt(addresses[i]), 'latin1');
+      this.hashes.set(key.text, key.hash);
+      this.content.set(key.text, value);
+    });
+  }
+
+  /** Looks for many keys at once: what is found is right. A map whose index hashes whole keys finds none of them so. */
+  locateMany(keys: readonly Key[]): void {
+    const { map } = this;
+    const { hashes, at, lengths } = placeKeys(keys);
+    const addresses = new Uint32Array(keys.length).fill(1);
+    map.prefetch(hashes, keys.length);
+    map.locateKeys(hashes, manyKeys, at, lengths, keys.length, addresses);
+    keys.forEach((key, i) => {
+      const value = this.content.get(key.text);
+      if (addresses[i] === 0) return;
+      expect(read(map, addresses[i])).toEqual({ key: key.text, value });
+      expect(map.isNewest(addresses[i])).toBe(true);
+      expect(map.isMutable(addresses[i], (value?.length ?? 0) + 1)).toBe(false);
+    });
   }
 
   delete(key: Key): void {

@@ -40,6 +40,23 @@ const step: fc.Arbitrary<Step> = fc.oneof(
         },
     ),
   },
+  // Many at once: the records of a batch, some of whose keys are equal, absent, deleted or of an older epoch.
+  {
+    weight: 6,
+    arbitrary: fc.tuple(fc.array(key, { minLength: 1, maxLength: 20 }), value).map(
+      ([many, v]): Step =>
+        (model) =>
+          model.setMany(many, v.slice(0, 60)),
+    ),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.array(key, { minLength: 1, maxLength: 20 }).map(
+      (many): Step =>
+        (model) =>
+          model.locateMany(many),
+    ),
+  },
   {
     weight: 12,
     arbitrary: key.map(

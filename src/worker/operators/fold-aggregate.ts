@@ -39,8 +39,6 @@ export class FoldAggregateOperator implements Operator {
   readonly #taken: RowsTaken = { frames: 0, next: 0 };
   readonly #frames = new Uint32Array(CHUNK_ROWS + 1);
   readonly #hashes = new Uint32Array(CHUNK_ROWS);
-  /** Keeps the engine from dropping the prefetch loop. */
-  checksum = 0;
 
   constructor(node: AggregateNode, spec: FoldSpec, env: BuiltInEnv) {
     this.#env = env;
@@ -75,7 +73,7 @@ export class FoldAggregateOperator implements Operator {
     taken.next = rows.from;
     while (taken.frames < limitFrames && taken.next < rows.to && !out.full) {
       const count = gatherFrames(rows, taken.next, limitFrames - taken.frames, this.#frames, this.#hashes);
-      this.checksum = (this.checksum + this.#map.prefetch(this.#hashes, count)) | 0;
+      this.#map.prefetch(this.#hashes, count);
       const done = this.#chunk(rows, count);
       taken.frames += done;
       taken.next = this.#frames[done];

@@ -79,12 +79,14 @@ export interface StateMap {
   keyAt(address: number): number;
   keyLength(address: number): number;
   hashAt(address: number): number;
+  /** `valueAt / 8`: the index of the value in `memory.f64`. A small integer, as byte offsets need not be. */
+  valueUnit(address: number): number;
 
   /**
    * For each of `count` keys (their hashes in `hashes`), touches index and record so that the following `find` or
-   * `upsert` hits the cache: hash all, probe all, touch all. For composite keys these are the hashes of the whole keys. Returns a checksum that the caller must keep alive.
+   * `upsert` hits the cache: hash all, probe all, touch all. For composite keys these are the hashes of the whole keys.
    */
-  prefetch(hashes: Uint32Array, count: number): number;
+  prefetch(hashes: Uint32Array, count: number): void;
 
   /**
    * Batch `find` of keys of one 32-bit word (`words` 1) or two: writes the address of each key's entry to `addresses`, or 0 where

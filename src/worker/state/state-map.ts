@@ -67,7 +67,8 @@ export interface StateMap {
   isNewest(address: number): boolean;
   /**
    * May the value of the entry at `address`, as `find` gave it, be written in place? True when the entry is of this epoch and its
-   * value has `valueLength` bytes: then `upsert` would return the same address, after another probe.
+   * value has `valueLength` bytes: then `upsert` would return the same address, after another probe. False for values of more than 8191
+   * bytes, which only `upsert` can tell.
    */
   isMutable(address: number, valueLength: number): boolean;
   /** Removes a key (a tombstone is left for the next checkpoint). True when it was there. */

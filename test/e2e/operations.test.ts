@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { CLI, makeDirectory, runCli } from '../support/cli.ts';
+import { CLI, killGroup, killStartedWith, makeDirectory } from '../support/cli.ts';
 import { projectRoot } from '../support/sources.ts';
 
 interface Block {
@@ -27,18 +27,25 @@ function scriptOf(blocks: readonly Block[]): string {
 }
 
 function runShell(directory: string, script: string): Promise<string> {
+  const runtimeDirectory = join(directory, '.runtime');
+  // Whatever fails on the way, and when the time is up in the middle: nothing is left behind. The shell first, or it starts the next one.
+  onTestFinished(() => {
+    killGroup(shell);
+    killStartedWith(runtimeDirectory);
+  });
   const bin = join(directory, 'bin');
   mkdirSync(bin);
   writeFileSync(join(bin, 'tidemark'), `#!/bin/sh\nexec "${process.execPath}" "${CLI}" "$@"\n`);
   chmodSync(join(bin, 'tidemark'), 0o755);
   const shell = spawn('bash', ['-c', script], {
     cwd: directory,
+    detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...process.env,
       NO_COLOR: '1',
       PATH: `${bin}:${process.env['PATH']}`,
-      TIDEMARK_RUNTIME_DIR: join(directory, '.runtime'),
+      TIDEMARK_RUNTIME_DIR: runtimeDirectory,
     },
   });
   let output = '';
@@ -52,8 +59,6 @@ it('operations: every command of the page does what the page says', async () => 
   const directory = makeDirectory(
     Object.fromEntries(files.map(({ file, text }) => [file, text.replace('interval: 1 s', 'interval: 100 ms')])),
   );
-  // Whatever fails on the way, no job is left behind.
-  onTestFinished(async () => void (await runCli(directory, ['cancel', 'visits'])));
   const commands = blocks.filter(({ language }) => language === 'sh');
   const lines = commands.flatMap(({ text }) => text.trimEnd().split('\n'));
   expect(lines.length).toBeGreaterThan(30);

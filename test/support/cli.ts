@@ -1,6 +1,6 @@
 /** Runs the built command line as a process of its own, in a directory of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -44,6 +44,8 @@ export function startCli(cwd: string, args: readonly string[], wrapper: readonly
     env: { ...process.env, NO_COLOR: '1', TIDEMARK_RUNTIME_DIR: join(cwd, '.runtime') },
   });
   onTestFinished(() => killGroup(child));
+  // A detached job is in no group of ours.
+  if (args.includes('-d')) onTestFinished(() => killStartedWith(join(cwd, '.runtime')));
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (data: Buffer) => (stdout += data.toString()));
@@ -73,6 +75,37 @@ export function killGroup(child: ChildProcess): void {
   } catch {
     // It has ended.
   }
+}
+
+/**
+ * Ends every process that was started with this runtime directory, `run -d` included: also one that has not registered itself yet, or that
+ * could not be told apart by its job's name. Told by their environment, on Linux only.
+ */
+export function killStartedWith(runtimeDirectory: string): void {
+  const mark = `TIDEMARK_RUNTIME_DIR=${runtimeDirectory}`;
+  for (const pid of processesWith(mark)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has ended.
+    }
+  }
+}
+
+/** Ids of processes that have this in their environment. */
+export function processesWith(mark: string): number[] {
+  if (!existsSync('/proc/self/environ')) return [];
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(mark);
+      } catch {
+        // Another user's, or gone.
+        return false;
+      }
+    });
 }
 
 export async function until(condition: () => boolean, what: string, timeoutMs = 20_000): Promise<void> {

@@ -24,6 +24,7 @@ import {
   type Task,
   type WorkerSettings,
 } from '../worker/protocol.ts';
+import { InputPositions } from './input-positions.ts';
 import type { RestorePlan } from './restore-plan.ts';
 import type { RunningAttempt } from './running-attempt.ts';
 import { type ScheduledSubtask, Scheduler, type SchedulerEvents } from './scheduler.ts';
@@ -79,7 +80,15 @@ export class Attempt implements RunningAttempt {
       { threads: options.threads, deployment: this.deployment, activity: (worker) => this.scheduler.activity(worker) },
       this.#fail,
     );
-    this.scheduler = new Scheduler(this.deployment, this.pool, options, events);
+    const positions = new InputPositions(options.graph, options.plan, options.restore?.sources ?? null, options.firstEpoch);
+    this.scheduler = new Scheduler(this.deployment, this.pool, options, {
+      ...events,
+      snapshot: (subtask, snapshot) => {
+        positions.note(subtask, snapshot);
+        events.snapshot(subtask, snapshot);
+      },
+      failed: (error) => events.failed(positions.explain(error)),
+    });
   }
 
   /** By index of the subtask: what was restored into it. */

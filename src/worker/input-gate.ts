@@ -45,6 +45,13 @@ export class InputGate implements StageInput {
     this.#rows = { memory: readers[0].memory, from: 0, to: 0, count: 0 };
   }
 
+  /** The channel that was read last, for messages; null when all have ended: then results of the end are being emitted. */
+  get current(): ChannelReader | null {
+    const readers = this.#readers;
+    if (readers.every(({ ended }) => ended)) return null;
+    return readers[(this.#next + readers.length - 1) % readers.length];
+  }
+
   /** Rows that are larger than a slot arrive beside the ring. */
   addOversize(rows: readonly OversizeRow[]): void {
     for (const row of rows) this.#oversize.set(`${row.edge}/${row.channel}/${row.sequence}`, row);

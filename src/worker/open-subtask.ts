@@ -20,7 +20,7 @@ import { OperatorCounterRow } from './operator-counters.ts';
 import { buildChain, type Chain, type ChainInput } from './operators/chain.ts';
 import type { LocalCombine } from './operators/local-combine.ts';
 import { LocalCombiner } from './operators/local-combiner.ts';
-import type { FailureSite } from './operators/operator-failure.ts';
+import type { FailureSite, RecordPlace, RecordSender } from './operators/operator-failure.ts';
 import { RowCombiner } from './operators/row-combiner.ts';
 import { StringCombiner } from './operators/string-combiner.ts';
 import {
@@ -86,8 +86,8 @@ export async function openSubtask(
   const counters = { malformed: 0 };
   let migrated = restore.rewrite;
   const restored: RestoredTotal[] = [];
-  const position: { of: (() => string) | null } = { of: null };
-  const where = (): string | undefined => position.of?.();
+  const position: { of: (() => RecordPlace | undefined) | null } = { of: null };
+  const where = (): RecordPlace | undefined => position.of?.();
   const context = (node: GraphNode): OperatorContext => operatorContext(environment, stage, index, node);
 
   const input = chainInput(environment, stage, source);
@@ -118,7 +118,9 @@ export async function openSubtask(
   let stageInput: StageInput;
   let gate: InputGate | null = null;
   if (source === null) {
-    gate = new InputGate(openReaders(environment, stage, subtask), chain, restore.epoch);
+    const opened = new InputGate(openReaders(environment, stage, subtask), chain, restore.epoch);
+    position.of = () => senderOf(opened.current, plan);
+    gate = opened;
     stageInput = gate;
   } else {
     const deadLetter = deadLetterOf(source) === null ? null : await openSink(environment, source, stage, subtask);
@@ -222,7 +224,7 @@ async function openOutputs(
   inputCodec: Codec | null,
   oversize: OversizeRow[],
   context: (node: GraphNode) => OperatorContext,
-  where: () => string | undefined,
+  where: () => RecordPlace | undefined,
 ): Promise<Outputs> {
   const { deployment, graph, channels } = environment;
   const { plan } = deployment;
@@ -321,6 +323,13 @@ function openReaders({ deployment, channels }: WorkerEnvironment, stage: StagePl
       (channel) => new ChannelReader(channels[id], id, channel, edge.layout),
     );
   });
+}
+
+function senderOf(reader: ChannelReader | null, plan: JobPlan): RecordSender | undefined {
+  if (reader === null) return undefined;
+  const { from, to, kind } = plan.edges[reader.edge];
+  const subtask = kind === 'forward' ? reader.channel : Math.floor(reader.channel / plan.stages[to].parallelism);
+  return { stage: from, stageName: plan.stages[from].name, subtask, afterBarrier: reader.epoch - 1 };
 }
 
 function openSource(

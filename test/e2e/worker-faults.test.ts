@@ -51,10 +51,14 @@ const HEAP_OF_64_MB = ['NODE_OPTIONS=--max-old-space-size=64'];
 const AT_RECORD =
   /Operator 'number' \(job\.mjs:\d+\) failed in subtask [01] of 2, at generated record (\d+): bad luck\. The record was \{"index":\1,"k":\d\}/;
 
+/** Behind it who sent the record is named, and how far its source had read at the barrier before. */
+const BEHIND_EXCHANGE =
+  /Operator 'count' \(job\.mjs:\d+\) failed in subtask [01] of 2, at a record from subtask ([01]) of stage 'generate -> number': bad luck\. .*at barrier \d+, before the record came, subtask \1 of source '[^']+' was in split '[^']+' at \d+/;
+
 describe('a worker in which something goes wrong once', () => {
   it.each([
     ['a function that throws', 'throw number once', [], [], AT_RECORD],
-    ['a keyed function that throws', 'throw count once', [], [], /Operator 'count' .* failed in subtask [01] of 2: bad luck/],
+    ['a keyed function that throws', 'throw count once', [], [], BEHIND_EXCHANGE],
     ['process.exit()', 'exit count once', [], [], /exited with code 7 in a turn of stage 'count .*', subtask [01]/],
     ['an endless loop', 'loop count once', ['-D', 'task.timeout=500 ms'], [], /Stage 'count .*', subtask [01]: .*task\.timeout/],
     ['a heap that is full', 'heap count once', [], HEAP_OF_64_MB, /out of heap/],

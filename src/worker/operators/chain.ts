@@ -20,7 +20,7 @@ import { FoldAggregateOperator } from './fold-aggregate.ts';
 import { FreeProcessOperator } from './free-process-operator.ts';
 import { KeyedInput } from './keyed-input.ts';
 import type { LocalCombine } from './local-combine.ts';
-import type { FailureSite } from './operator-failure.ts';
+import type { FailureSite, RecordPlace } from './operator-failure.ts';
 import { KeyedProcessOperator } from './process-operator.ts';
 import { RowDecoder, RowForwarder } from './row-entry.ts';
 import { FilterOperator, FlatMapOperator, MapOperator, type ValueOperator } from './value-operators.ts';
@@ -48,7 +48,7 @@ export interface ChainOptions {
   readonly combiners: readonly Drainable[];
   readonly context: (node: GraphNode) => OperatorContext;
   /** Where the record being processed came from, for messages, as far as it is known. */
-  readonly where: () => string | undefined;
+  readonly where: () => RecordPlace | undefined;
   /** Key hashes that the subtask owns. */
   readonly range: HashRange;
   /** Operator state of the checkpoint that the subtask starts from. Names beginning with `$` hold that of all subtasks. */

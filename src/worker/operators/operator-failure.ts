@@ -9,8 +9,22 @@ const EXCERPT_CHARS = 200;
 export interface FailureSite {
   readonly node: GraphNode;
   readonly context: OperatorContext;
-  /** "file:line" or the like of the record that is being processed, as far as the subtask's source knows. */
-  readonly where: () => string | undefined;
+  /** Where the record came from that is being processed, as far as the subtask knows. */
+  readonly where: () => RecordPlace | undefined;
+}
+
+/** "file:line" or the like where the subtask reads the source itself; behind an exchange, who sent it. */
+export type RecordPlace = string | RecordSender;
+
+/** From it the main thread knows how far the sources had read before (`main/input-positions.ts`). */
+export interface RecordSender {
+  /** Number of the stage, and its name. */
+  readonly stage: number;
+  readonly stageName: string;
+  /** Index in the stage. */
+  readonly subtask: number;
+  /** The record came after the barrier of this checkpoint, or savepoint. */
+  readonly afterBarrier: number;
 }
 
 /**
@@ -24,7 +38,10 @@ export function operatorFailure(error: unknown, site: FailureSite, record: () =>
   if (error instanceof TidemarkError && error.code !== 'ERR_INVALID_ARG') return error;
   const { node, context } = site;
   const message = error instanceof Error ? error.message : String(error);
-  const position = site.where();
+  const place = site.where();
+  const sender = typeof place === 'object' ? place : null;
+  const position =
+    sender === null ? (place as string | undefined) : `a record from subtask ${sender.subtask} of stage '${sender.stageName}'`;
   const text = excerpt(record);
   const code = node.location === undefined ? '' : ` (${node.location})`;
   const at = position === undefined ? '' : `, at ${position}`;
@@ -41,6 +58,7 @@ export function operatorFailure(error: unknown, site: FailureSite, record: () =>
         subtask: context.subtask,
         parallelism: context.parallelism,
         source: position,
+        ...(sender !== null && { fromStage: sender.stage, fromSubtask: sender.subtask, afterBarrier: sender.afterBarrier }),
         record: text,
       },
     },

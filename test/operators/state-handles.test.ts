@@ -389,6 +389,27 @@ describe('map state', () => {
     expect(bench.map.size).toBe(0);
   });
 
+  it('may be iterated within an iteration, and after one that was left early', () => {
+    const bench = new StateBench<MapState<string, number>>({
+      kind: 'map',
+      keySchema: { type: 'string' },
+      schema: { type: 'i32' },
+    });
+    const state = bench.key('a');
+    // More than are looked up ahead together, and than are sorted by insertion.
+    const names = Array.from({ length: 150 }, (_, i) => `name-${i}`);
+    for (const [i, name] of names.entries()) state.set(name, i);
+    for (const _ of state.entries()) break;
+    const outer: string[] = [];
+    for (const [name] of state.entries()) {
+      outer.push(name);
+      if (outer.length % 50 === 0) expect(new Map(state.entries())).toEqual(new Map(names.map((n, i) => [n, i])));
+    }
+    expect(outer.toSorted()).toEqual(names.toSorted());
+    state.clear();
+    expect([...state.entries()]).toEqual([]);
+  });
+
   it('may be changed while it is iterated, and refuses to be iterated on after its record', () => {
     const bench = new StateBench<MapState<string, number>>({
       kind: 'map',

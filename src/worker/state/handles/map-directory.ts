@@ -35,8 +35,9 @@ const HEADER_BYTES = 8;
 const KEYS_PER_BUCKET = 8;
 const ROOM_BYTES = 32;
 
-/** Encoded keys, copied out of the state log. */
+/** Encoded keys, copied out of the state log. Given back with `release`, its memory is used again: making some costs as much as ten entries. */
 export interface KeyList {
+  readonly scratch: RowScratch;
   readonly memory: Memory;
   /** Byte offset of the length of each key, in order of the keys' bytes; the key follows its length. */
   readonly at: Uint32Array;
@@ -54,6 +55,8 @@ export class MapDirectory {
   readonly #old = new Bucket();
   readonly #left = new Bucket();
   readonly #right = new Bucket();
+  /** For `list`: as many as lists were in use at once. */
+  readonly #free: RowScratch[] = [];
 
   constructor(map: StateMap, key: CompositeKey) {
     this.#map = map;
@@ -97,7 +100,7 @@ export class MapDirectory {
   list(): KeyList {
     const { count } = this;
     const buckets = count === 0 ? 0 : bucketCount(count);
-    const content = new RowScratch();
+    const content = this.#free.pop() ?? new RowScratch();
     const at = new Uint32Array(count);
     let filled = 0;
     let keys = 0;
@@ -111,8 +114,12 @@ export class MapDirectory {
     }
     assert(keys === count, 'a map directory has as many keys as it counts');
     const { memory } = content;
-    at.sort((a, b) => compareEntries(memory, a, memory, b));
-    return { memory, at };
+    sortEntries(memory, at);
+    return { scratch: content, memory, at };
+  }
+
+  release(list: KeyList): void {
+    this.#free.push(list.scratch);
   }
 
   /** Removes the directory; the caller removes the entries. */
@@ -218,6 +225,22 @@ function entryBytes(memory: Memory, at: number): number {
 
 function compareEntries(a: Memory, aAt: number, b: Memory, bAt: number): number {
   return compareBytes(a, aAt + 4, a.u32[aAt >>> 2], b, bAt + 4, b.u32[bAt >>> 2]);
+}
+
+/** From here on `sort` beats insertion; it costs a call for each comparison. */
+const NATIVE_SORT_ENTRIES = 64;
+
+function sortEntries(memory: Memory, at: Uint32Array): void {
+  if (at.length >= NATIVE_SORT_ENTRIES) {
+    at.sort((a, b) => compareEntries(memory, a, memory, b));
+    return;
+  }
+  for (let i = 1; i < at.length; i++) {
+    const entry = at[i];
+    let hole = i;
+    for (; hole > 0 && compareEntries(memory, at[hole - 1], memory, entry) > 0; hole--) at[hole] = at[hole - 1];
+    at[hole] = entry;
+  }
 }
 
 function appendEntry(to: Bucket, from: Memory, at: number): void {

@@ -5,16 +5,19 @@
  */
 import { type Codec, type KeyCodec, KeyRef } from '../../../format/codec.ts';
 import { TidemarkError } from '../../../format/errors.ts';
+import { hashKey } from '../../../format/hash.ts';
 import { Memory } from '../../../format/memory.ts';
 import type { MapState } from '../../../job/process.ts';
 import type { StateMap } from '../state-map.ts';
 import { CompositeKey } from './composite-key.ts';
 import type { CurrentKey } from './current-key.ts';
-import { MapDirectory } from './map-directory.ts';
+import { type KeyList, MapDirectory } from './map-directory.ts';
 import { RowScratch } from './row-scratch.ts';
 
 /** First word of the sub keys of entries. */
 export const ENTRY = 1;
+/** Entries of an iteration that are looked up ahead, together. */
+const PREFETCH_ENTRIES = 64;
 
 export class DirectoryMapState implements MapState<unknown, unknown> {
   readonly #map: StateMap;
@@ -25,6 +28,8 @@ export class DirectoryMapState implements MapState<unknown, unknown> {
   readonly #directory: MapDirectory;
   readonly #mapKey = new KeyRef(Memory.local(8));
   readonly #scratch = new RowScratch();
+  /** For `#prefetch`. */
+  readonly #hashes = new Uint32Array(PREFETCH_ENTRIES);
 
   constructor(map: StateMap, key: CurrentKey, keyCodec: KeyCodec, codec: Codec) {
     this.#map = map;
@@ -65,13 +70,14 @@ export class DirectoryMapState implements MapState<unknown, unknown> {
   }
 
   clear(): void {
-    const { memory, at } = this.#directory.list();
-    if (at.length === 0) return;
-    this.#directory.clear();
+    const list = this.#directory.list();
+    const { memory, at } = list;
+    if (at.length > 0) this.#directory.clear();
     for (const entry of at) {
       this.#composite.wordAndBytes(ENTRY, memory, entry + 4, memory.u32[entry >>> 2]);
       this.#composite.delete(this.#map);
     }
+    this.#directory.release(list);
   }
 
   *keys(): IterableIterator<unknown> {
@@ -88,15 +94,38 @@ export class DirectoryMapState implements MapState<unknown, unknown> {
    */
   *entries(): IterableIterator<[unknown, unknown]> {
     const { version } = this.#current;
-    const { memory, at } = this.#directory.list();
-    for (const entry of at) {
-      const length = memory.u32[entry >>> 2];
-      if (this.#current.version !== version) throw iterationOutlivedRecord();
-      this.#composite.wordAndBytes(ENTRY, memory, entry + 4, length);
-      const address = this.#composite.find(this.#map);
-      if (address === 0) continue;
-      yield [this.#keyCodec.decode(memory, entry + 4, length), this.#codec.decode(this.#map.memory, this.#map.valueAt(address))];
+    const list = this.#directory.list();
+    const { memory, at } = list;
+    try {
+      for (let i = 0; i < at.length; i++) {
+        const entry = at[i];
+        const length = memory.u32[entry >>> 2];
+        if (this.#current.version !== version) throw iterationOutlivedRecord();
+        if (i % PREFETCH_ENTRIES === 0) this.#prefetch(list, i);
+        this.#composite.wordAndBytes(ENTRY, memory, entry + 4, length);
+        const address = this.#composite.find(this.#map);
+        if (address === 0) continue;
+        yield [
+          this.#keyCodec.decode(memory, entry + 4, length),
+          this.#codec.decode(this.#map.memory, this.#map.valueAt(address)),
+        ];
+      }
+    } finally {
+      this.#directory.release(list);
     }
+  }
+
+  /** Brings the entries of the next keys into the cache: their misses overlap. */
+  #prefetch({ memory, at }: KeyList, from: number): void {
+    const hashes = this.#hashes;
+    const composite = this.#composite;
+    const count = Math.min(PREFETCH_ENTRIES, at.length - from);
+    for (let i = 0; i < count; i++) {
+      const entry = at[from + i];
+      composite.wordAndBytes(ENTRY, memory, entry + 4, memory.u32[entry >>> 2]);
+      hashes[i] = hashKey(composite.memory, 0, composite.length);
+    }
+    this.#map.prefetch(hashes, count);
   }
 
   #find(key: unknown): number {

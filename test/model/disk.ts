@@ -8,7 +8,10 @@
 
 /** What code asks of the disk, one at a time. Contents are the bytes of a file, one character each. */
 export type Call =
-  | { readonly op: 'list' | 'open' | 'create' | 'unlink' | 'makeDirectory' | 'removeDirectory' | 'sync'; readonly path: string }
+  | {
+      readonly op: 'list' | 'open' | 'create' | 'unlink' | 'makeDirectory' | 'removeDirectory' | 'sync' | 'look';
+      readonly path: string;
+    }
   | { readonly op: 'store'; readonly path: string; readonly content: string; readonly synced: boolean }
   | { readonly op: 'rename' | 'link'; readonly path: string; readonly to: string };
 
@@ -32,6 +35,9 @@ type Node = FileNode | DirectoryNode;
 /** More unsynced changes than this in one directory: only those up to each are tried. */
 const MOST_SUBSETS = 5;
 
+/** Of a name that was chosen at random, what stands before the random part. */
+const TEMPORARY = /^(\.(?:tmp|new|old)-(?:.*-)?)[^-]*\.\d+$/;
+
 class Failure extends Error {
   readonly errno: string;
   constructor(errno: string) {
@@ -52,6 +58,8 @@ export class Disk {
   readonly #nodes: readonly Node[];
   readonly #after = new Map<Call, { readonly disk: Disk; readonly reply: Reply }>();
   #cuts: readonly Disk[] | null = null;
+  #settled: Disk | null = null;
+  readonly #buried = new Map<string, Disk>();
 
   private constructor(nodes: readonly Node[], forgets: boolean, id: number) {
     this.#nodes = nodes;
@@ -89,6 +97,56 @@ export class Disk {
     return this.#cuts;
   }
 
+  /** The same names and contents, all of them durable. */
+  durable(): Disk {
+    return Disk.#of(this.#nodes.map(madeDurable), this.forgets);
+  }
+
+  /** The same for those who will see no power cut: what is durable is of no consequence then. */
+  settled(): Disk {
+    this.#settled ??= this.forgets ? Disk.#of(this.#nodes.map(madeDurable), false) : this;
+    return this.#settled;
+  }
+
+  /**
+   * The same when nobody is left who knows the temporary names below a directory: they were chosen at random, so that it makes no
+   * difference by whom. They are numbered anew.
+   */
+  buried(path: string): Disk {
+    let buried = this.#buried.get(path);
+    if (buried === undefined) {
+      buried = this.#bury(path);
+      this.#buried.set(path, buried);
+    }
+    return buried;
+  }
+
+  #bury(path: string): Disk {
+    const nodes = [...this.#nodes];
+    for (const at of [path, `${path}/shared`]) {
+      const id = this.#idOf(at);
+      if (id === null) continue;
+      const { names, durable: kept, unsynced } = this.#directory(at);
+      const all = new Set([...names.keys(), ...kept.keys(), ...unsynced.flatMap((change) => change.map(([name]) => name))]);
+      const counts = new Map<string, number>();
+      const anew = new Map<string, string>();
+      for (const name of [...all].sort()) {
+        const prefix = TEMPORARY.exec(name)?.[1];
+        if (prefix === undefined) continue;
+        const count = counts.get(prefix) ?? 0;
+        counts.set(prefix, count + 1);
+        anew.set(name, `${prefix}left.${count}`);
+      }
+      const rename = (before: Names): Names => new Map([...before].map(([name, child]) => [anew.get(name) ?? name, child]));
+      nodes[id] = {
+        names: rename(names),
+        durable: rename(kept),
+        unsynced: unsynced.map((change) => change.map(([name, child]) => [anew.get(name) ?? name, child] as const)),
+      };
+    }
+    return Disk.#of(nodes, this.forgets);
+  }
+
   /** Every path below the root, directories with a slash at the end. */
   paths(): string[] {
     const paths: string[] = [];
@@ -109,6 +167,9 @@ export class Disk {
       switch (call.op) {
         case 'list':
           return { disk: this, reply: { value: [...this.#directory(call.path).names.keys()].sort() } };
+        case 'look':
+          this.#directory(call.path);
+          return { disk: this, reply: { value: null } };
         case 'open': {
           const node = this.#nodes[this.#find(call.path)];
           if (!('content' in node)) throw new Failure('EISDIR');
@@ -122,7 +183,7 @@ export class Disk {
           return this.#with(this.#find(call.path), { content: call.content, synced: call.synced });
         case 'sync': {
           const node = this.#directory(call.path);
-          return this.#with(this.#find(call.path), { names: node.names, durable: node.names, unsynced: [] });
+          return this.#with(this.#nodes.indexOf(node), { names: node.names, durable: node.names, unsynced: [] });
         }
         case 'unlink':
           if (!('content' in this.#nodes[this.#find(call.path)])) throw new Failure('EISDIR');
@@ -185,12 +246,21 @@ export class Disk {
     return id;
   }
 
+  #idOf(path: string): number | null {
+    try {
+      return this.#find(path);
+    } catch (error) {
+      if (error instanceof Failure) return null;
+      throw error;
+    }
+  }
+
   #has(path: string): boolean {
     return this.#directory(parentOf(path)).names.has(nameOf(path));
   }
 
   #directory(path: string): DirectoryNode {
-    const node = this.#nodes[path === '' ? 0 : this.#find(path)];
+    const node = this.#nodes[path === '' || path === '/' ? 0 : this.#find(path)];
     if ('content' in node) throw new Failure('ENOTDIR');
     return node;
   }
@@ -251,6 +321,10 @@ export class Disk {
     }
     return disk;
   }
+}
+
+function madeDurable(node: Node): Node {
+  return 'content' in node ? { ...node, synced: true } : { names: node.names, durable: node.names, unsynced: [] };
 }
 
 function survivingNames({ durable, unsynced }: DirectoryNode): Names[] {

@@ -57,6 +57,11 @@ describe('every state is sound', () => {
     expectSound(await explore(oneDirectory('power cuts', bounds, true)));
   });
 
+  test('all bounds at once: two processes, four checkpoints, three tables, two crashes of either kind', async () => {
+    const bounds = bounded({ checkpoints: 3, faults: 1 }, { checkpoints: 4, faults: 2 });
+    expectSound(await explore(oneDirectory('all bounds', bounds, true)));
+  });
+
   test('a savepoint is taken in between', async () => {
     const bounds = bounded({ checkpoints: 2, savepoints: 1, tables: 2 }, { faults: 1 });
     expectSound(await explore(oneDirectory('savepoint', bounds)));
@@ -82,7 +87,7 @@ describe('a mistake is found', () => {
   async function expectFound(scenario: Scenario, violation: RegExp): Promise<void> {
     const result = await explore(scenario);
     expect(result.violation).toMatch(violation);
-    expect(result.trace.length).toBeGreaterThan(10);
+    expect(result.trace.length).toBeGreaterThan(4);
   }
 
   test('a table is deleted with the checkpoint that wrote it, whoever has inherited it', async () => {
@@ -111,6 +116,9 @@ describe('a mistake is found', () => {
   // So it was until this model was built.
   test('a checkpoint is published while a collection that does not know of its tables runs', async () => {
     vi.spyOn(OldCheckpoints.prototype, 'collected').mockResolvedValue();
-    await expectFound(oneDirectory('mistake: no waiting', { checkpoints: 3 }), /chk-3 names a file that does not exist/);
+    await expectFound(
+      oneDirectory('mistake: no waiting', { checkpoints: 3, publicationWaits: false }),
+      /chk-3 names a file that does not exist/,
+    );
   });
 });

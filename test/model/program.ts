@@ -119,7 +119,8 @@ class AskingFs implements FsPort {
 
   open(path: string, mode: 'create' | 'read' | 'directory'): number {
     const isNew = mode === 'create';
-    const content = mode === 'directory' ? null : this.#ask({ op: isNew ? 'create' : 'open', path: this.#known(path) });
+    const op = { create: 'create', read: 'open', directory: 'look' } as const;
+    const content = this.#ask({ op: op[mode], path: this.#known(path) });
     const fd = this.#open.size;
     this.#open.set(fd, { path, content: Buffer.from((content as string | null) ?? '', 'latin1'), isNew, stored: !isNew });
     return fd;

@@ -1,6 +1,5 @@
 /** What is explored, and how far. */
 import { writeDelta, BASE, JOB_DIR, manifestOf } from '../snapshot/job-tools.ts';
-import { syncDirectory } from '../../src/snapshot/files.ts';
 import type { FsPort } from '../../src/snapshot/fs-port.ts';
 import { prepareJobDirectory, publishCheckpoint } from '../../src/snapshot/publish.ts';
 import { Disk } from './disk.ts';
@@ -23,6 +22,7 @@ export function oneDirectory(name: string, bounds: Bounds, forgets = false): Sce
     second: true,
     operations: OPERATIONS,
     lockIsSeen: true,
+    publicationWaits: true,
     checkpoints: 0,
     savepoints: 0,
     tables: 3,
@@ -49,9 +49,5 @@ export function anothersCheckpoint(name: string, claim: boolean, bounds: Bounds)
 }
 
 function diskWith(forgets: boolean, fill: (fs: FsPort) => void): Disk {
-  return runAlone(Disk.empty(forgets), (fs) => {
-    fs.makeDirectory(BASE);
-    syncDirectory(fs, '');
-    fill(fs);
-  }).disk;
+  return runAlone(Disk.empty(forgets), fill).disk;
 }

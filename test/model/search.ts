@@ -5,11 +5,13 @@ import type { Disk } from './disk.ts';
 import { OPERATIONS } from './operations.ts';
 import { runAlone } from './program.ts';
 import { NotYet } from './machine.ts';
+import { StateTable } from './state-table.ts';
 import { keyOf, Model, type Scenario, type Step, type World } from './world.ts';
 
 export interface Result {
   readonly states: number;
   readonly transitions: number;
+  /** As a process that starts would find them. */
   readonly disks: number;
   /** Steps to the deepest state, or to the violation. */
   readonly depth: number;
@@ -18,47 +20,48 @@ export interface Result {
   readonly trace: readonly string[];
 }
 
-interface Visited {
-  readonly from: Visited | null;
-  readonly text: string;
-  readonly depth: number;
+/** A state whose steps are still to be taken, and its number. */
+interface Waiting {
+  readonly world: World;
+  readonly state: number;
 }
 
 export async function search(scenario: Scenario): Promise<Result> {
   const model = new Model(scenario);
   const soundness = new Soundness(scenario);
-  const visited = new Set<string>([keyOf(model.initial)]);
-  let frontier: { readonly world: World; readonly visited: Visited }[] = [
-    { world: model.initial, visited: { from: null, text: '', depth: 0 } },
-  ];
+  const table = new StateTable();
+  let frontier: Waiting[] = [{ world: model.initial, state: table.add(keyOf(model.initial), 0, 0) }];
   let transitions = 0;
   let depth = 0;
-  while (frontier.length > 0) {
-    const next: typeof frontier = [];
-    for (const { world, visited: here } of frontier) {
-      for (const step of await stepsOf(model, world)) {
+  for (; frontier.length > 0; depth++) {
+    const next: Waiting[] = [];
+    for (const { world, state } of frontier)
+      for (const [i, step] of (await stepsOf(model, world)).entries()) {
         transitions++;
-        const key = keyOf(step.world);
+        const number = table.add(keyOf(step.world), state, i);
+        if (number < 0 && step.world.violation === null) continue;
         const violation = step.world.violation ?? (scenario.lockIsSeen ? soundness.problemOf(step.world) : null);
-        if (violation === null && visited.has(key)) continue;
-        const there: Visited = { from: here, text: step.text, depth: here.depth + 1 };
-        if (violation !== null)
-          return {
-            states: visited.size,
-            transitions,
-            disks: soundness.disks,
-            depth: there.depth,
-            violation,
-            trace: traceTo(there),
-          };
-        visited.add(key);
-        depth = there.depth;
-        next.push({ world: step.world, visited: there });
+        if (violation !== null) {
+          const trace = await textsOf(model, [...table.pathTo(state), i]);
+          return { states: table.size, transitions, disks: soundness.disks, depth: trace.length, violation, trace };
+        }
+        next.push({ world: step.world, state: number });
       }
-    }
     frontier = next;
   }
-  return { states: visited.size, transitions, disks: soundness.disks, depth, violation: null, trace: [] };
+  return { states: table.size, transitions, disks: soundness.disks, depth: depth - 1, violation: null, trace: [] };
+}
+
+/** The steps of a path, in words: it is taken again. */
+async function textsOf(model: Model, path: readonly number[]): Promise<string[]> {
+  const texts: string[] = [];
+  let { initial: world } = model;
+  for (const i of path) {
+    const step = (await stepsOf(model, world))[i];
+    texts.push(step.text);
+    world = step.world;
+  }
+  return texts;
 }
 
 /** All steps; what the main threads do next is worked out where it is not known yet. */
@@ -71,12 +74,6 @@ async function stepsOf(model: Model, world: World): Promise<Step[]> {
       await error.ready;
     }
   }
-}
-
-function traceTo(end: Visited): string[] {
-  const trace: string[] = [];
-  for (let at: Visited = end; at.from !== null; at = at.from) trace.unshift(at.text);
-  return trace;
 }
 
 /** What a disk is found to be by a process that starts on it when all others are gone. */
@@ -98,7 +95,9 @@ class Soundness {
     return this.#verdicts.size;
   }
 
-  problemOf({ disk, completed }: World): string | null {
+  problemOf({ disk: found, completed }: World): string | null {
+    // Whoever starts now sees neither what is durable nor who chose which temporary name.
+    const disk = this.#scenario.jobs.reduce((next, { jobDirectory }) => next.buried(jobDirectory), found.settled());
     let verdict = this.#verdicts.get(disk);
     if (verdict === undefined) {
       verdict = this.#examine(disk);

@@ -9,11 +9,14 @@
  *
  * A kill ends a process between any two of its calls; a power cut ends both, and the disk is any that may be found.
  */
+import assert from 'node:assert/strict';
 import type { ClaimedCheckpoint } from '../../src/snapshot/claim.ts';
 import { isTidemarkError } from '../../src/format/errors.ts';
-import type { Call, Disk, Reply } from './disk.ts';
-import { Attempts, type Input, type Moment, type OpenTask } from './machine.ts';
+import type { Call, Disk } from './disk.ts';
+import { isLocal } from './local-steps.ts';
+import { Attempts, type Input, type OpenTask } from './machine.ts';
 import type { JobOptions, Opened, Operations } from './operations.ts';
+import { ABSENT, describe, isAlive, isBarrier, type Process, type Running, running, SUPERSEDED, type Task } from './process.ts';
 import { idOf, type Point, Program } from './program.ts';
 
 export interface Scenario {
@@ -29,6 +32,8 @@ export interface Scenario {
    * publication alone, for deletion has none.
    */
   readonly lockIsSeen: boolean;
+  /** False: a publication may begin while a collection runs. */
+  readonly publicationWaits: boolean;
   readonly checkpoints: number;
   readonly savepoints: number;
   /** Different contents of tables. */
@@ -39,31 +44,6 @@ export interface Scenario {
   /** Jobs that come to their end. */
   readonly ends: number;
 }
-
-interface Task {
-  /** In its attempt; -1 is not of the attempt. */
-  readonly ordinal: number;
-  readonly op: OpenTask['task']['op'];
-  readonly name: string;
-  /** null: it has not begun, since the content of its table is open. */
-  readonly point: Point | null;
-}
-
-type Process =
-  | { readonly is: 'absent'; readonly key: string }
-  | { readonly is: 'superseded'; readonly key: string }
-  | { readonly is: 'opening'; readonly key: string; readonly life: number; readonly point: Point }
-  | { readonly is: 'closing'; readonly key: string; readonly point: Point }
-  | {
-      readonly is: 'running';
-      readonly key: string;
-      readonly life: number;
-      readonly paused: boolean;
-      readonly moment: Moment;
-      readonly tasks: readonly Task[];
-      readonly claimed: ClaimedCheckpoint | null;
-    };
-type Running = Extract<Process, { is: 'running' }>;
 
 export interface World {
   readonly disk: Disk;
@@ -78,7 +58,7 @@ export interface World {
   };
   /** Contents that any table has had. */
   readonly tables: number;
-  /** Processes and attempts so far: each has names of its own. */
+  /** Where the lock is not seen, processes and attempts so far: each has names of its own, since others find them. */
   readonly lives: number;
   /** Of each process, the highest number that it reported as complete in the directory that they share or in its own. */
   readonly completed: readonly [number, number];
@@ -90,10 +70,6 @@ export interface Step {
   readonly text: string;
   readonly world: World;
 }
-
-const ABSENT: Process = { is: 'absent', key: '-' };
-const SUPERSEDED: Process = { is: 'superseded', key: 'x' };
-const READS = new Set<Call['op']>(['list', 'open']);
 
 export function keyOf(world: World): string {
   const { checkpoints, savepoints, faults, pauses, ends } = world.left;
@@ -112,7 +88,7 @@ export class Model {
   get initial(): World {
     const { disk, checkpoints, savepoints, faults, pauses, ends } = this.#scenario;
     return {
-      disk,
+      disk: faults === 0 ? disk.settled() : disk,
       processes: [ABSENT, ABSENT],
       left: { checkpoints, savepoints, faults, pauses, ends },
       tables: 0,
@@ -122,15 +98,40 @@ export class Model {
     };
   }
 
+  /** What may happen next; after it, what needs no order of its own has happened as well. */
   *steps(world: World): Generator<Step> {
+    for (const { text, world: next } of this.#steps(world)) yield { text, world: this.#withLocalSteps(next) };
+  }
+
+  *#steps(world: World): Generator<Step> {
     for (const index of [0, 1] as const) yield* this.#stepsOf(world, index);
     const { left } = world;
-    if (left.faults > 0 && world.processes.some(isAlive))
-      for (const [i, disk] of world.disk.cuts().entries())
-        yield {
-          text: `power is cut (${i})`,
-          world: { ...world, disk, processes: [ABSENT, ABSENT], left: { ...left, faults: left.faults - 1 } },
-        };
+    const alive = world.processes.filter(isAlive).length;
+    if (left.faults === 0 || alive === 0) return;
+    const unfinished = [0, 1].reduce((disk, index) => this.#withUnfinished(world, disk, index as 0 | 1), world.disk);
+    for (const [i, disk] of unfinished.cuts().entries()) {
+      // A kill is as bad, for what is durable now need not have been.
+      if (alive === 1 && disk === world.disk.durable()) continue;
+      yield { text: `power is cut (${i})`, world: this.#after({ ...world, disk, processes: [ABSENT, ABSENT] }, [0, 1]) };
+    }
+  }
+
+  /** A fault has ended what the processes were at. */
+  #after(world: World, indices: readonly (0 | 1)[]): World {
+    const left = { ...world.left, faults: world.left.faults - 1 };
+    let { disk } = world;
+    // Whoever is left works in another directory.
+    if (this.#scenario.lockIsSeen) for (const index of indices) disk = disk.buried(this.#scenario.jobs[index].jobDirectory);
+    return { ...world, disk: left.faults === 0 ? disk.settled() : disk, left };
+  }
+
+  /** With the files that tables were being written to: they have no names that anybody else would look at, and are there for a crash only. */
+  #withUnfinished(world: World, disk: Disk, index: 0 | 1): Disk {
+    const process = world.processes[index];
+    if (process.is !== 'running' || !this.#scenario.lockIsSeen) return disk;
+    return process.tasks
+      .filter(({ point }) => point === null)
+      .reduce((next, task) => next.call(this.#writing(process, task, 0).call as Call).disk, disk);
   }
 
   *#stepsOf(world: World, index: 0 | 1): Generator<Step> {
@@ -153,11 +154,11 @@ export class Model {
         }
         yield* this.#stepsOfRunning(world, index, process);
     }
-    if (left.faults > 0)
-      yield {
-        text: `process ${index} is killed`,
-        world: { ...this.#put(world, index, ABSENT), left: { ...left, faults: left.faults - 1 } },
-      };
+    if (left.faults === 0) return;
+    // It has just begun, and nobody can tell.
+    if (process.is === 'opening' && process.from === world.disk) return;
+    for (const disk of new Set([world.disk, this.#withUnfinished(world, world.disk, index)]))
+      yield { text: `process ${index} is killed`, world: this.#after({ ...this.#put(world, index, ABSENT), disk }, [index]) };
   }
 
   *#stepsOfRunning(world: World, index: 0 | 1, process: Running): Generator<Step> {
@@ -168,8 +169,8 @@ export class Model {
         continue;
       }
       for (let table = 0; table < Math.min(world.tables + 1, this.#scenario.tables); table++) {
-        const begun = this.#begin(world, index, process, task, table);
-        yield { text: `process ${index}: ${task.name} writes table ${'ABCD'[table]}`, world: begun };
+        const text = `process ${index}: ${task.name} writes table ${'ABCD'[table]}`;
+        yield { text, world: this.#write(world, index, process, task, table) };
       }
       if (left.faults > 0) {
         const failed = this.#tell(
@@ -206,12 +207,10 @@ export class Model {
     if (process.tasks.some(({ op }) => op === 'gc')) return;
     if (left.faults > 0) {
       const next = process.moment.start.firstEpoch + process.moment.inputs.filter(isBarrier).length;
-      const program = this.#opening(index, next);
-      const opening: Process = { is: 'opening', life: world.lives, point: program.start, key: `o${program.start.id}` };
-      yield {
-        text: `process ${index}: the attempt fails`,
-        world: { ...this.#put(world, index, opening), lives: world.lives + 1, left: { ...left, faults: left.faults - 1 } },
-      };
+      for (const disk of new Set([world.disk, this.#withUnfinished(world, world.disk, index)])) {
+        const failed = this.#after({ ...this.#put(world, index, ABSENT), disk }, [index]);
+        yield { text: `process ${index}: the attempt fails`, world: this.#open(failed, index, next) };
+      }
     }
     if (left.ends > 0 && idle) {
       const program = this.#program(`end ${index}`, 'end', `end${index}`, (fs) =>
@@ -220,9 +219,13 @@ export class Model {
       const closing: Process = { is: 'closing', point: program.start, key: `c${program.start.id}` };
       yield {
         text: `process ${index}: the job ends`,
-        world: { ...this.#put(world, index, closing), lives: world.lives + 1, left: { ...left, ends: left.ends - 1 } },
+        world: { ...this.#put(world, index, closing), lives: this.#nextLife(world), left: { ...left, ends: left.ends - 1 } },
       };
     }
+  }
+
+  #nextLife({ lives }: World): number {
+    return this.#scenario.lockIsSeen ? lives : lives + 1;
   }
 
   #mayOwn(world: World, index: 0 | 1): boolean {
@@ -243,9 +246,14 @@ export class Model {
   }
 
   #start(world: World, index: 0 | 1): Step {
-    const point = this.#opening(index, null).start;
-    const opening: Process = { is: 'opening', life: world.lives, point, key: `o${point.id}` };
-    return { text: `process ${index} starts`, world: { ...this.#put(world, index, opening), lives: world.lives + 1 } };
+    return { text: `process ${index} starts`, world: this.#open(world, index, null) };
+  }
+
+  #open(world: World, index: 0 | 1, next: number | null): World {
+    const point = this.#opening(index, next).start;
+    const from = next === null && this.#scenario.lockIsSeen ? world.disk : null;
+    const opening: Process = { is: 'opening', life: world.lives, from, point, key: `o${point.id}` };
+    return { ...this.#put(world, index, opening), lives: this.#nextLife(world) };
   }
 
   #opening(index: 0 | 1, next: number | null): Program {
@@ -262,33 +270,57 @@ export class Model {
     return program;
   }
 
-  /** A task, or what else a process does, goes on by one call that others can see, or that they may come between. */
+  /** A task, or what else a process does, goes on by one call. */
   #advance(world: World, index: 0 | 1, from: Point, task: Task | null): Step {
-    const alone = task === null && !isAlive(world.processes[1 - index]);
     const call = from.call as Call;
-    let { disk } = world;
-    let point = from;
-    let first: Reply | null = null;
-    do {
-      const called = disk.call(point.call as Call);
-      first ??= called.reply;
-      disk = called.disk;
-      point = point.program.after(point, called.reply);
-    } while (point.call !== null && this.#isHidden(point.call, disk, alone));
-    const text = `process ${index}: ${point.program.name}: ${describe(call, first)}`;
-    return { text, world: this.#reached({ ...world, disk }, index, point, task) };
+    const { disk, reply } = world.disk.call(call);
+    const text = `process ${index}: ${from.program.name}: ${describe(call, reply)}`;
+    return { text, world: this.#reached({ ...world, disk }, index, from.program.after(from, reply), task) };
   }
 
-  /**
-   * What others cannot see needs no step of its own: what a program does with temporary names that it has chosen (a crash in
-   * between leaves garbage, which one case stands for), a sync on a disk that forgets nothing, and what one reads who is alone.
-   */
-  #isHidden({ op, path }: Call, { forgets }: Disk, alone: boolean): boolean {
-    if (alone && READS.has(op)) return true;
-    if (op === 'create' || op === 'store' || (op === 'sync' && !forgets)) return true;
-    if (!this.#scenario.lockIsSeen) return false;
-    if (op === 'makeDirectory' || op === 'sync') return path.includes('/.new-');
-    return (op === 'list' || op === 'removeDirectory') && path.includes('/.old-');
+  #withLocalSteps(world: World): World {
+    let now = world;
+    while (now.violation === null) {
+      const next = this.#localStep(now);
+      if (next === null) break;
+      now = next;
+    }
+    return now;
+  }
+
+  #localStep(world: World): World | null {
+    for (const index of [0, 1] as const) {
+      const process = world.processes[index];
+      if (process.is === 'opening' || process.is === 'closing') {
+        if (this.#isLocal(world, index, process.point, null)) return this.#advance(world, index, process.point, null).world;
+      } else if (process.is === 'running' && !process.paused) {
+        for (const task of process.tasks)
+          if (task.point !== null && this.#isLocal(world, index, task.point, task))
+            return this.#advance(world, index, task.point, task).world;
+      }
+    }
+    return null;
+  }
+
+  #isLocal(world: World, index: 0 | 1, { call }: Point, task: Task | null): boolean {
+    const { lockIsSeen, publicationWaits } = this.#scenario;
+    const process = world.processes[index];
+    const others = process.is === 'running' ? process.tasks.filter((other) => other !== task).map(kindOf) : [];
+    return isLocal(call as Call, {
+      kind: task === null ? 'process' : kindOf(task),
+      changesNothing: world.disk.call(call as Call).disk === world.disk,
+      alone: !isAlive(world.processes[1 - index]),
+      crashes: world.left.faults > 0,
+      beside: {
+        publish: others.includes('publish'),
+        gc: others.includes('gc'),
+        other: others.includes('other'),
+        writes: others.includes('write'),
+      },
+      writesToCome: world.left.checkpoints + world.left.savepoints > 0,
+      lockIsSeen,
+      publicationWaits,
+    });
   }
 
   #reached(world: World, index: 0 | 1, point: Point, task: Task | null): World {
@@ -323,11 +355,10 @@ export class Model {
       }
       const { claimed, ...start } = point.outcome.value as Opened;
       const moment = this.#attempts.begin(start);
-      return this.#put(
-        world,
-        index,
-        running({ is: 'running', life: process.life, paused: false, moment, tasks: [], claimed, key: '' }),
-      );
+      const begun = running({ is: 'running', life: process.life, paused: false, moment, tasks: [], claimed, key: '' });
+      const next = this.#put(world, index, begun);
+      // The sinks of what it was restored from are committed again. One that is paused may yet report the same, where the lock is not seen.
+      return this.#scenario.lockIsSeen ? this.#withCompleted(next, index, start.before.at(-1) ?? 0) : next;
     }
     if (process.is === 'closing')
       return this.#put(world, index, point.outcome === null ? { ...process, point, key: `c${point.id}` } : SUPERSEDED);
@@ -348,6 +379,11 @@ export class Model {
     const tasks = moment.open.map((open) => known.get(open.ordinal) ?? this.#task(process, open));
     const dropping = known.get(-1);
     if (dropping !== undefined) tasks.push(dropping);
+    const kinds = new Set(tasks.map(kindOf));
+    assert(
+      !this.#scenario.publicationWaits || !kinds.has('gc') || !kinds.has('publish'),
+      'a publication runs beside a collection: steps were taken as local that are not',
+    );
     const newest = completed.at(-1) ?? 0;
     const isNew = newest !== (process.moment.completed.at(-1) ?? 0);
     if (isNew && process.claimed !== null && dropping === undefined)
@@ -362,9 +398,13 @@ export class Model {
     const before = shared ? Math.max(...world.completed) : world.completed[index];
     const violation =
       checkpointId > before ? null : `process ${index} completes checkpoint ${checkpointId}, but ${before} is complete`;
+    return { ...this.#withCompleted(world, index, checkpointId), violation };
+  }
+
+  #withCompleted(world: World, index: 0 | 1, checkpointId: number): World {
     const completed = [world.completed[0], world.completed[1]] as [number, number];
     completed[index] = checkpointId;
-    return { ...world, completed, violation };
+    return { ...world, completed };
   }
 
   #task({ life }: Running, { ordinal, task }: OpenTask): Task {
@@ -373,11 +413,30 @@ export class Model {
     return { ordinal, op: task.op, name, point: this.#carryingOut(name, life, task, 0) };
   }
 
-  #begin(world: World, index: 0 | 1, process: Running, chosen: Task, table: number): World {
+  /**
+   * A table is written and gets its name. In one step: until then it has a temporary name, which others pass over as long as the writer
+   * lives. What a crash finds of it meanwhile, see `withUnfinished`.
+   */
+  #write(world: World, index: 0 | 1, process: Running, chosen: Task, table: number): World {
+    let point = this.#writing(process, chosen, table);
+    const begun = { ...world, tables: Math.max(world.tables, table + 1) };
+    if (!this.#scenario.lockIsSeen) {
+      const tasks = process.tasks.map((other) => (other === chosen ? { ...chosen, point } : other));
+      return this.#put(begun, index, running({ ...process, tasks }));
+    }
+    let { disk } = world;
+    while (point.call !== null) {
+      const called = disk.call(point.call);
+      disk = called.disk;
+      point = point.program.after(point, called.reply);
+    }
+    return this.#reached({ ...begun, disk }, index, point, chosen);
+  }
+
+  /** @param table  which content it has */
+  #writing(process: Running, chosen: Task, table: number): Point {
     const { task } = process.moment.open.find(({ ordinal }) => ordinal === chosen.ordinal) as OpenTask;
-    const point = this.#carryingOut(chosen.name, process.life, task, table);
-    const tasks = process.tasks.map((other) => (other === chosen ? { ...chosen, point } : other));
-    return { ...this.#put(world, index, running({ ...process, tasks })), tables: Math.max(world.tables, table + 1) };
+    return this.#carryingOut(chosen.name, process.life, task, table);
   }
 
   #carryingOut(name: string, life: number, task: OpenTask['task'], table: number): Point {
@@ -401,28 +460,7 @@ export class Model {
   }
 }
 
-function running(process: Running): Running {
-  const tasks = process.tasks.map(({ ordinal, point }) => `${ordinal}:${point === null ? '?' : point.id}`).join();
-  return {
-    ...process,
-    key: `${process.paused ? 'p' : 'r'}${process.life}.${process.moment.id}:${tasks}${process.claimed === null ? '' : 'c'}`,
-  };
-}
-
-function isAlive(process: Process): boolean {
-  return process.is !== 'absent' && process.is !== 'superseded';
-}
-
-function isBarrier(input: Input): boolean {
-  return input.type === 'checkpoint' || input.type === 'savepoint';
-}
-
-function describe(call: Call, reply: Reply): string {
-  const to = 'to' in call ? ` to ${short(call.to)}` : '';
-  return `${call.op} ${short(call.path)}${to}${'errno' in reply ? ` -> ${reply.errno}` : ''}`;
-}
-
-/** Without the directory of all jobs; of hashes the beginning. */
-export function short(path: string): string {
-  return path.replace(/^\/checkpoints\/[0-9a-f]{32}\//, '').replace(/([0-9a-f]{4})[0-9a-f]{28}/, '$1');
+function kindOf({ op, ordinal }: Task): 'publish' | 'gc' | 'write' | 'other' {
+  if (op === 'persist' || op === 'merge') return 'write';
+  return (op === 'publish' || op === 'gc') && ordinal >= 0 ? op : 'other';
 }

@@ -1,0 +1,64 @@
+/**
+ * Steps that need no place of their own in the order of things. A process that stands before one takes it at once, before any other
+ * step is tried. No violation is lost by that:
+ *
+ * | call                                             | when                                     | because |
+ * |--------------------------------------------------|------------------------------------------|---------|
+ * | in a directory or file with a temporary name     | always                                   | only its program knows the name; to a crash one state of garbage stands for all |
+ * | a look whether a directory is there              | always                                   | the sync that follows finds it missing as well |
+ * | a sync that finds everything durable             | always                                   | it changes nothing now, and later it could only make more durable: fewer disks that a power cut shows |
+ * | a read, while a process opens or closes          | no other process is there                | nobody can write before it, and a crash before or after it finds one disk |
+ * | a read of a publication                          | no collection runs                       | merges only add tables; nobody else takes anything away |
+ * | a read of the job's directory by a collection    | no publication runs beside one           | merges and parts are written to `shared/` alone |
+ * | a look into `shared/`, a deletion there          | no table is or can be written any more   | nobody else is there |
+ * | anything but the two                             | as these, and no crash can come any more | the disks in between are seen by nobody, and what others do to `shared/` neither needs nor hinders it |
+ *
+ * What must not be assumed but is the product's promise, that no publication begins while a collection runs, is watched:
+ * `world.ts` fails where it is not so. A scenario without it says `publicationWaits: false`, and has the reads in every order.
+ */
+import type { Call } from './disk.ts';
+
+export interface Surroundings {
+  /** What the program belongs to: a process that opens or closes, or a task of a running one. */
+  readonly kind: 'process' | 'publish' | 'gc' | 'write' | 'other';
+  /** Does the call leave the disk as it is? */
+  readonly changesNothing: boolean;
+  /** Another process is there, whatever it does. */
+  readonly alone: boolean;
+  /** A crash may still come. */
+  readonly crashes: boolean;
+  /** Kinds of the other tasks that the process has open. */
+  readonly beside: { readonly publish: boolean; readonly gc: boolean; readonly other: boolean; readonly writes: boolean };
+  /** A task that writes a table may still be opened. */
+  readonly writesToCome: boolean;
+  /** The locks of processes are seen, and publications wait for collections. */
+  readonly lockIsSeen: boolean;
+  readonly publicationWaits: boolean;
+}
+
+export function isLocal(call: Call, around: Surroundings): boolean {
+  const { kind, alone, crashes, beside, publicationWaits } = around;
+  if (call.op === 'look') return true;
+  if (isOfTemporary(call, around.lockIsSeen)) return true;
+  if (call.op === 'sync' && around.changesNothing) return true;
+  const reads = call.op === 'list' || call.op === 'open';
+  if (!alone) return false;
+  if (kind === 'process') return reads || (around.lockIsSeen && !crashes);
+  if (!around.lockIsSeen || beside.other || kind === 'other' || kind === 'write') return false;
+  if (kind === 'publish') return !beside.gc && (reads || !crashes);
+  if (!publicationWaits || beside.publish) return false;
+  if (isOfTables(call)) return !beside.writes && !around.writesToCome && (reads || !crashes);
+  return reads || !crashes;
+}
+
+function isOfTemporary({ op, path }: Call, lockIsSeen: boolean): boolean {
+  if (op === 'store') return true;
+  if (op === 'create') return /\/\.(tmp|new)-/.test(path);
+  if (!lockIsSeen) return false;
+  if (op === 'makeDirectory' || op === 'sync') return path.includes('/.new-');
+  return (op === 'list' || op === 'removeDirectory') && path.includes('/.old-');
+}
+
+function isOfTables({ op, path }: Call): boolean {
+  return path.endsWith('/shared') || (op === 'unlink' && path.includes('/shared/'));
+}

@@ -346,6 +346,31 @@ describe('documents', () => {
   });
 });
 
+describe('figures that are published', () => {
+  const readme = readFileSync(join(projectRoot, 'README.md'), 'utf8');
+  const shown = [...readme.matchAll(/src="(docs\/figures\/[^"]+)"/g)].map(([, file]) => file!);
+
+  it('the README shows bytes and time of both kinds of checkpoint, and stalls, each from a full run', () => {
+    const names = shown.map((file) => file.replace(/^.*\/|\.svg$/g, ''));
+    expect(names).toEqual(expect.arrayContaining(['snapshots-bytes', 'snapshots-time', 'snapshots-stall']));
+    for (const file of shown) {
+      const figure = parse(readFileSync(join(projectRoot, file), 'utf8'));
+      const textOf = (kind: string) =>
+        elements(figure, (element) => hasClass(element, kind))
+          .map(({ text }) => text)
+          .join(' ');
+      expect(textOf('foot'), file).toMatch(/^npm run bench \w+; Node v\d+.* commit [0-9a-f]{10}\+?, seed \d+, \d{4}-/);
+      expect(textOf('finding'), file).toMatch(/\d/);
+      expect(overlapsOf(figure), file).toEqual([]);
+    }
+  });
+
+  it('they are legible on a light ground and on a dark one', () => {
+    for (const file of shown)
+      expect(readFileSync(join(projectRoot, file), 'utf8'), file).toMatch(/@media screen and \(prefers-color-scheme: dark\)/);
+  });
+});
+
 /** Stores the documents, runs the program on them, and parses all that it wrote. */
 function report(documents: readonly BenchmarkDocument[], others: Readonly<Record<string, string>> = {}) {
   const directory = store(documents);

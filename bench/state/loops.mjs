@@ -76,9 +76,7 @@ export function addInBatches(map) {
     for (let from = 0; from < count; from += BATCH) {
       const size = batch.gather(stream, from, count);
       map.upsertWords(batch.hashes, batch.words, 2, size, 8, addresses);
-      // Keys are equally long, so the value is at the same distance from every entry.
-      const distance = map.valueUnit(addresses[0]) - addresses[0];
-      for (let i = 0; i < size; i++) f64[addresses[i] + distance]++;
+      for (let i = 0; i < size; i++) f64[map.valueAt(addresses[i]) / 8]++;
     }
     return map.size;
   };

@@ -54,7 +54,7 @@ const OPERATIONS = {
       const { f64 } = map.memory;
       for (let i = 0; i < count; i++) {
         const hash = hashKeyOfTwoWords(u32[2 * i], u32[2 * i + 1]);
-        f64[map.valueUnit(map.upsert(hash, stream, i * 8, 8, 8))]++;
+        f64[map.valueAt(map.upsert(hash, stream, i * 8, 8, 8)) / 8]++;
       }
       return map.size;
     };

@@ -60,6 +60,8 @@ export class BuiltInAggregateOperator implements Operator {
   /** f64 index of the accumulator of each row of the chunk. */
   readonly #at = new Uint32Array(CHUNK_ROWS);
   readonly #fresh = new Uint8Array(CHUNK_ROWS);
+  /** Keeps the engine from dropping the prefetch loop. */
+  checksum = 0;
 
   constructor(node: AggregateNode, outputs: Readonly<Record<string, BuiltInAggregate>>, env: BuiltInEnv) {
     this.#env = env;
@@ -126,7 +128,7 @@ export class BuiltInAggregateOperator implements Operator {
     const { ref } = this.#key;
     return visitKeys(this.#cursor, this.#key, this.#env.out, deadlineMs, () => {
       const address = this.#map.find(ref.hash, ref.memory, ref.at, ref.length);
-      this.#emitResult(this.#map.valueUnit(address), -Infinity);
+      this.#emitResult(this.#map.valueAt(address) / 8, -Infinity);
     });
   }
 
@@ -178,21 +180,21 @@ export class BuiltInAggregateOperator implements Operator {
       gatherKeys(memory.u32, this.#frames, input.fixedKeyOffset, words, count, this.#keys);
       map.upsertWords(this.#hashes, this.#keys, words, count, this.#layout.valueBytes, addresses);
       // Keys are equally long, so the value is at the same distance from every entry.
-      const distance = map.valueUnit(addresses[0]) - addresses[0];
+      const distance = map.valueAt(addresses[0]) / 8 - addresses[0];
       for (let i = 0; i < count; i++) at[i] = addresses[i] + distance;
       return;
     }
     const { valueBytes } = this.#layout;
     if (input.placeKeys(memory, this.#frames, count, this.#keys, this.#keyLengths)) {
       map.upsertKeys(this.#hashes, memory, this.#keys, this.#keyLengths, count, valueBytes, addresses);
-      for (let i = 0; i < count; i++) at[i] = map.valueUnit(addresses[i]);
+      for (let i = 0; i < count; i++) at[i] = map.valueAt(addresses[i]) / 8;
       return;
     }
-    map.prefetch(this.#hashes, count);
+    this.checksum = (this.checksum + map.prefetch(this.#hashes, count)) | 0;
     const { ref } = this.#key;
     for (let i = 0; i < count; i++) {
       input.locate(memory, this.#frames[i], this.#key);
-      at[i] = map.valueUnit(map.upsert(ref.hash, ref.memory, ref.at, ref.length, valueBytes));
+      at[i] = map.valueAt(map.upsert(ref.hash, ref.memory, ref.at, ref.length, valueBytes)) / 8;
     }
   }
 

@@ -56,6 +56,8 @@ interface Window {
 
 export class EndCursor {
   readonly key = new KeyRef(Memory.local(8));
+  /** Keeps the engine from dropping the prefetch loop. */
+  checksum = 0;
   readonly #sources: readonly KeySource[];
   readonly #range: HashRange;
   #restored: readonly DoneInterval[];
@@ -139,7 +141,7 @@ export class EndCursor {
   /** Keys come in the order of their hashes, which is no order in memory: without this every lookup would miss the cache alone. */
   #prefetch(): void {
     const hashes = this.#window.hashes.subarray(this.#next, this.#next + PREFETCH_KEYS);
-    for (const { map, isHead } of this.#sources) if (isHead === null) map.prefetch(hashes, hashes.length);
+    for (const { map, isHead } of this.#sources) if (isHead === null) this.checksum ^= map.prefetch(hashes, hashes.length);
   }
 
   /** Hashes are evenly spread, so the number of entries says how many there are in a window. */

@@ -40,8 +40,8 @@ export class TopRows {
     const number = value === value ? value : -Infinity;
     const address = this.#find();
     const { memory } = this.#map;
-    const count = address === 0 ? 0 : memory.u32[this.#map.valueUnit(address) * 2];
-    if (count >= this.#n && (this.#n === 0 || number <= memory.f64[this.#map.valueUnit(address) + 1])) return;
+    const count = address === 0 ? 0 : memory.u32[this.#map.valueAt(address) / 4];
+    if (count >= this.#n && (this.#n === 0 || number <= memory.f64[this.#map.valueAt(address) / 8 + 1])) return;
     this.#insert(address, count, from, rowAt, rowBytes, number);
   }
 

@@ -31,7 +31,7 @@
 import { assert } from '../../format/assert.ts';
 import type { TidemarkError } from '../../format/errors.ts';
 import { Memory } from '../../format/memory.ts';
-import { touchHomes } from './batch.ts';
+import { findNewest, findNewestOfKeys, touch, touchHomes } from './batch.ts';
 import { StateCleaner } from './cleaner.ts';
 import {
   CHANGED_UNITS,
@@ -44,7 +44,6 @@ import {
   SIZE,
 } from './control-layout.ts';
 import { GIVEN, type IndexTable } from './index-table.ts';
-import { createProbe, type Probe } from './probe.ts';
 import {
   EPOCH,
   HASH,
@@ -94,10 +93,6 @@ export function openStateMap(handles: StateMapHandles, options: Pick<StateMapOpt
 
 class LogStateMap implements StateMap {
   readonly memory: Memory;
-  /** These three run for nearly every record, so the map has code of its own for them. */
-  readonly find: StateMap['find'];
-  readonly isNewest: StateMap['isNewest'];
-  readonly isMutable: StateMap['isMutable'];
 
   readonly #map: StateMemory;
   readonly #cleaner: StateCleaner;
@@ -107,13 +102,12 @@ class LogStateMap implements StateMap {
   readonly #log: Int32Array;
   readonly #index: IndexTable;
   readonly #slots: Int32Array;
-  readonly #probe: Probe;
   /** What touching memory read: kept, so that the reads are not optimised away. */
   touched = 0;
   /** One key of `upsertWords`, for the general path. */
   readonly #key = Memory.local(8);
   /** Addresses of `prefetch`. */
-  #scratch = new Uint32Array(BATCH);
+  readonly #scratch = new Uint32Array(BATCH);
 
   constructor(handles: StateMapHandles, label: string) {
     this.#map = new StateMemory(handles);
@@ -125,13 +119,6 @@ class LogStateMap implements StateMap {
     this.#log = this.#map.log;
     this.#index = this.#map.index;
     this.#slots = this.#index.slots;
-    this.#probe = createProbe(this.#ctl, this.#slots, this.#log, {
-      indexHash: (hash, from, at, length) => this.#index.hashOf(hash, from, at, length),
-      find: (indexHash, from, at, length) => this.#search(indexHash, from, at, length),
-    });
-    this.find = this.#probe.find;
-    this.isNewest = this.#probe.isNewest;
-    this.isMutable = this.#probe.isMutable;
   }
 
   get size(): number {
@@ -166,12 +153,31 @@ class LogStateMap implements StateMap {
     return this.#map.handles;
   }
 
+  find(hash: number, from: Memory, at: number, length: number): number {
+    const slot = this.#index.search(this.#indexHash(hash, from, at, length), from.i32, wordOf(at), length);
+    const address = this.#slots[slot * 2 + 1];
+    return address !== 0 && isTombstoneMeta(this.#log[address * 2 + META]) ? 0 : address;
+  }
+
   upsert(hash: number, from: Memory, at: number, length: number, valueLength: number): number {
+    const log = this.#log;
     const indexHash = this.#indexHash(hash, from, at, length);
-    const found = this.#probe.findMutable(indexHash, from.i32, wordOf(at), length, valueLength);
-    if (found === 0) return this.#write(indexHash, hash, from, at, length, valueLength);
-    this.#writer.created = false;
-    return found;
+    const slot = this.#index.search(indexHash, from.i32, wordOf(at), length);
+    const address = this.#slots[slot * 2 + 1];
+    const isMutable = address !== 0 && log[address * 2 + EPOCH] === this.#ctl[CURRENT_EPOCH];
+    if (isMutable && log[address * 2 + META] === metaOf(length, valueLength) && valueLength <= MAX_SHORT_VALUE_BYTES) {
+      this.#writer.created = false;
+      return address;
+    }
+    return this.#write(slot, indexHash, address, hash, from, at, length, valueLength);
+  }
+
+  isNewest(address: number): boolean {
+    return this.#log[address * 2 + SUPERSEDED] === 0 && !isTombstoneMeta(this.#log[address * 2 + META]);
+  }
+
+  isMutable(address: number, valueLength: number): boolean {
+    return this.#log[address * 2 + EPOCH] === this.#ctl[CURRENT_EPOCH] && storedValueLength(this.#log, address) === valueLength;
   }
 
   delete(hash: number, from: Memory, at: number, length: number): boolean {
@@ -185,10 +191,6 @@ class LogStateMap implements StateMap {
 
   valueAt(address: number): number {
     return valueUnit(this.#log, address) * 8;
-  }
-
-  valueUnit(address: number): number {
-    return valueUnit(this.#log, address);
   }
 
   valueLength(address: number): number {
@@ -207,12 +209,12 @@ class LogStateMap implements StateMap {
     return this.#log[address * 2 + HASH] >>> 0;
   }
 
-  prefetch(hashes: Uint32Array, count: number): void {
-    if (this.#index.growing) return;
-    if (count > this.#scratch.length) this.#scratch = new Uint32Array(count);
+  prefetch(hashes: Uint32Array, count: number): number {
+    let touched = 0;
     for (let from = 0; from < count; from += BATCH) {
-      this.#probe.look(hashes, from, Math.min(from + BATCH, count), this.#scratch, META);
+      touched ^= touch(this.#map, hashes, from, Math.min(from + BATCH, count), this.#scratch);
     }
+    return touched;
   }
 
   locateWords(hashes: Uint32Array, keys: Uint32Array, words: 1 | 2, count: number, addresses: Uint32Array): void {
@@ -223,7 +225,7 @@ class LogStateMap implements StateMap {
     const meta = metaOf(words * 4, 0);
     for (let from = 0; from < count; from += BATCH) {
       const to = Math.min(from + BATCH, count);
-      this.#probe.findWords(meta, ~MAX_SHORT_VALUE_BYTES, hashes, keys, words, from, to, addresses);
+      this.touched ^= findNewest(this.#map, meta, ~MAX_SHORT_VALUE_BYTES, hashes, keys, words, from, to, addresses);
     }
   }
 
@@ -241,7 +243,7 @@ class LogStateMap implements StateMap {
     }
     for (let start = 0; start < count; start += BATCH) {
       const end = Math.min(start + BATCH, count);
-      this.#probe.findKeys(-1, hashes, from.i32, keyAt, lengths, start, end, addresses);
+      this.touched ^= findNewestOfKeys(this.#map, -1, hashes, from, keyAt, lengths, start, end, addresses);
     }
   }
 
@@ -263,8 +265,7 @@ class LogStateMap implements StateMap {
       const to = Math.min(from + BATCH, count);
       if (this.#index.growing) this.#index.grow(HOMES_PER_BATCH);
       if (isShort && ctl[INDEX_MODE] === GIVEN) {
-        this.#probe.findWords(meta, -1, hashes, keys, words, from, to, addresses);
-        if (this.#probe.areMutable(addresses, from, to)) continue;
+        this.touched ^= findNewest(this.#map, meta, -1, hashes, keys, words, from, to, addresses);
       } else addresses.fill(0, from, to);
       for (let i = from; i < to; i++) {
         const address = addresses[i];
@@ -297,8 +298,7 @@ class LogStateMap implements StateMap {
       const end = Math.min(start + BATCH, count);
       if (this.#index.growing) this.#index.grow(HOMES_PER_BATCH);
       if (isShort && ctl[INDEX_MODE] === GIVEN) {
-        this.#probe.findKeys(valueLength, hashes, from.i32, keyAt, lengths, start, end, addresses);
-        if (this.#probe.areMutable(addresses, start, end)) continue;
+        this.touched ^= findNewestOfKeys(this.#map, valueLength, hashes, from, keyAt, lengths, start, end, addresses);
       } else addresses.fill(0, start, end);
       for (let i = start; i < end; i++) {
         const address = addresses[i];
@@ -402,18 +402,18 @@ class LogStateMap implements StateMap {
     return this.#ctl[INDEX_MODE] === GIVEN ? hash | 0 : this.#index.hashOf(hash, from, at, length);
   }
 
-  /** What `find` does where the probe cannot tell. */
-  #search(indexHash: number, from: Memory, at: number, length: number): number {
-    const slot = this.#index.search(indexHash, from.i32, wordOf(at), length);
-    const address = this.#slots[slot * 2 + 1];
-    return address !== 0 && isTombstoneMeta(this.#log[address * 2 + META]) ? 0 : address;
-  }
-
-  /** What `upsert` does when the newest version of the key, if there is one, cannot be written as it is, or where the probe cannot tell. */
-  #write(indexHash: number, hash: number, from: Memory, at: number, length: number, valueLength: number): number {
+  /** What `upsert` does when the newest version of the key, at `found` if there is one, cannot be written as it is. */
+  #write(
+    slot: number,
+    indexHash: number,
+    found: number,
+    hash: number,
+    from: Memory,
+    at: number,
+    length: number,
+    valueLength: number,
+  ): number {
     const writer = this.#writer;
-    const slot = this.#index.search(indexHash, from.i32, wordOf(at), length);
-    const found = this.#slots[slot * 2 + 1];
     const address =
       found === 0 ? writer.insert(slot, indexHash, hash, from, at, length, valueLength) : writer.update(slot, found, valueLength);
     if (address !== 0) return address;

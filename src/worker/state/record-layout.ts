@@ -37,12 +37,9 @@ export const MAX_VALUE_BYTES = 64 * 1024 * 1024;
 /** Longest value whose length fits in `meta`. */
 export const MAX_SHORT_VALUE_BYTES = 8191;
 
-export const TOMBSTONE = 1 << 30;
-/** Shifted by this, the meta of a record that is neither a tombstone nor long is the length of its key. */
-export const KEY_LENGTH_SHIFT = 13;
+const TOMBSTONE = 1 << 30;
+const KEY_LENGTH_SHIFT = 13;
 const KEY_LENGTH_MASK = 0x1ffff;
-/** These bits of the meta of a record that is neither a tombstone nor long are the length of its value. */
-export const VALUE_LENGTH_MASK = ~(KEY_LENGTH_MASK << KEY_LENGTH_SHIFT);
 assert(MAX_KEY_BYTES <= KEY_LENGTH_MASK && MAX_SHORT_VALUE_BYTES === (1 << KEY_LENGTH_SHIFT) - 1, 'lengths fit their bits');
 
 /** Meta word of a record that is no tombstone. A long one needs its value length in word 5 too. */
@@ -95,8 +92,8 @@ export function recordUnits(keyLength: number, valueLength: number): number {
 
 /** Bytes of the value area, those of a tombstone that was written in place included. */
 export function storedValueLength(log: Int32Array, address: number): number {
-  const meta = log[(address << 1) + META];
-  return meta < 0 ? log[(address << 1) + LONG_VALUE_LENGTH] : meta & MAX_SHORT_VALUE_BYTES;
+  const meta = log[address * 2 + META];
+  return meta < 0 ? log[address * 2 + LONG_VALUE_LENGTH] : meta & MAX_SHORT_VALUE_BYTES;
 }
 
 export function unitsOf(log: Int32Array, address: number): number {
@@ -106,7 +103,7 @@ export function unitsOf(log: Int32Array, address: number): number {
 
 /** Address (in units, not of a record) where the value begins. */
 export function valueUnit(log: Int32Array, address: number): number {
-  const meta = log[(address << 1) + META];
+  const meta = log[address * 2 + META];
   return address + headUnits(keyLengthOf(meta), longOf(meta));
 }
 

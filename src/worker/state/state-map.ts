@@ -67,8 +67,7 @@ export interface StateMap {
   isNewest(address: number): boolean;
   /**
    * May the value of the entry at `address`, as `find` gave it, be written in place? True when the entry is of this epoch and its
-   * value has `valueLength` bytes: then `upsert` would return the same address, after another probe. False for values of more than 8191
-   * bytes, which only `upsert` can tell.
+   * value has `valueLength` bytes: then `upsert` would return the same address, after another probe.
    */
   isMutable(address: number, valueLength: number): boolean;
   /** Removes a key (a tombstone is left for the next checkpoint). True when it was there. */
@@ -80,14 +79,12 @@ export interface StateMap {
   keyAt(address: number): number;
   keyLength(address: number): number;
   hashAt(address: number): number;
-  /** `valueAt / 8`: the index of the value in `memory.f64`. A small integer, as byte offsets need not be. */
-  valueUnit(address: number): number;
 
   /**
    * For each of `count` keys (their hashes in `hashes`), touches index and record so that the following `find` or
-   * `upsert` hits the cache: hash all, probe all, touch all. For composite keys these are the hashes of the whole keys.
+   * `upsert` hits the cache: hash all, probe all, touch all. For composite keys these are the hashes of the whole keys. Returns a checksum that the caller must keep alive.
    */
-  prefetch(hashes: Uint32Array, count: number): void;
+  prefetch(hashes: Uint32Array, count: number): number;
 
   /**
    * Batch `find` of keys of one 32-bit word (`words` 1) or two: writes the address of each key's entry to `addresses`, or 0 where

@@ -116,11 +116,11 @@ export class ChunkedListState implements ListState<unknown> {
   }
 
   #word(address: number, word: number): number {
-    return this.#map.memory.u32[this.#map.valueUnit(address) * 2 + word];
+    return this.#map.memory.u32[this.#map.valueAt(address) / 4 + word];
   }
 
   #setWord(address: number, word: number, value: number): void {
-    this.#map.memory.u32[this.#map.valueUnit(address) * 2 + word] = value;
+    this.#map.memory.u32[this.#map.valueAt(address) / 4 + word] = value;
   }
 
   /** Writes the element in the scratch memory after `used` bytes of the chunk. */

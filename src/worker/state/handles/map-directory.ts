@@ -66,7 +66,7 @@ export class MapDirectory {
   /** Keys of the current user key. */
   get count(): number {
     const address = this.#find(0);
-    return address === 0 ? 0 : this.#map.memory.u32[this.#map.valueUnit(address) * 2];
+    return address === 0 ? 0 : this.#map.memory.u32[this.#map.valueAt(address) / 4];
   }
 
   /** Adds a key that is not there. */
@@ -193,7 +193,7 @@ export class MapDirectory {
     // Bucket 0 may have lost its last key while others have some, and it is there all the same, for the count.
     assert(found !== 0, 'bucket 0 is there as long as the map has keys');
     const address = this.#key.upsert(this.#map, this.#map.valueLength(found));
-    this.#map.memory.u32[this.#map.valueUnit(address) * 2] = count;
+    this.#map.memory.u32[this.#map.valueAt(address) / 4] = count;
   }
 }
 

@@ -28,6 +28,8 @@ export class DirectoryMapState implements MapState<unknown, unknown> {
   readonly #directory: MapDirectory;
   readonly #mapKey = new KeyRef(Memory.local(8));
   readonly #scratch = new RowScratch();
+  /** Keeps the engine from dropping the prefetch loop. */
+  checksum = 0;
   /** For `#prefetch`. */
   readonly #hashes = new Uint32Array(PREFETCH_ENTRIES);
 
@@ -125,7 +127,7 @@ export class DirectoryMapState implements MapState<unknown, unknown> {
       composite.wordAndBytes(ENTRY, memory, entry + 4, memory.u32[entry >>> 2]);
       hashes[i] = hashKey(composite.memory, 0, composite.length);
     }
-    this.#map.prefetch(hashes, count);
+    this.checksum ^= this.#map.prefetch(hashes, count);
   }
 
   #find(key: unknown): number {

@@ -9,62 +9,56 @@ import type { Codec } from '../../../format/codec.ts';
 import { Memory } from '../../../format/memory.ts';
 import { MAX_TIMESTAMP_MS } from '../../../format/schema-check.ts';
 import type { ValueState } from '../../../job/process.ts';
-import { headUnits } from '../record-layout.ts';
 import type { StateMap } from '../state-map.ts';
 import type { CurrentKey } from './current-key.ts';
 
 /** Bytes of the row. */
 const ROW_BYTES = 8;
 
-/** Finds the entry once per record, and makes it mutable at the first write. Places are units of 8 bytes. */
+/** Finds the entry once per record, and makes it mutable at the first write. */
 class Slot {
   readonly map: StateMap;
-  readonly memory: Memory;
   readonly #key: CurrentKey;
   readonly #codec: Codec;
   #version = -1;
   #address = 0;
-  #unit = 0;
+  /** The entry was upserted under this version, so it is in place to be written. */
+  #mutable = false;
 
   constructor(map: StateMap, key: CurrentKey, codec: Codec) {
     this.map = map;
-    this.memory = map.memory;
     this.#key = key;
     this.#codec = codec;
   }
 
-  /** Where the value of the current key is, 0 when it has none. */
+  /** Address of the current key's entry, 0 when it has none. */
   find(): number {
-    return this.#version === this.#key.version ? this.#unit : this.#locate();
+    if (this.#version !== this.#key.version) {
+      this.#address = this.#key.find(this.map);
+      this.#version = this.#key.version;
+      this.#mutable = false;
+    }
+    return this.#address;
   }
 
-  /** Where a value of the current key may be written. */
+  /** Address of an entry that may be written. */
   upsert(): number {
     const found = this.find();
-    return found !== 0 && this.map.isMutable(this.#address, ROW_BYTES) ? found : this.#makeMutable();
+    if (this.#mutable) return found;
+    if (found === 0 || !this.map.isMutable(found, ROW_BYTES)) {
+      const { ref } = this.#key;
+      this.#address = this.map.upsert(ref.hash, ref.memory, ref.at, ref.length, ROW_BYTES);
+    }
+    this.#mutable = true;
+    return this.#address;
   }
 
   delete(): void {
     if (this.find() === 0) return;
     const { ref } = this.#key;
     this.map.delete(ref.hash, ref.memory, ref.at, ref.length);
-    this.#unit = 0;
-  }
-
-  #locate(): number {
-    this.#version = this.#key.version;
-    return this.#moveTo(this.#key.find(this.map));
-  }
-
-  #makeMutable(): number {
-    const { ref } = this.#key;
-    return this.#moveTo(this.map.upsert(ref.hash, ref.memory, ref.at, ref.length, ROW_BYTES));
-  }
-
-  #moveTo(address: number): number {
-    this.#address = address;
-    this.#unit = address === 0 ? 0 : address + headUnits(this.#key.ref.length, 0);
-    return this.#unit;
+    this.#address = 0;
+    this.#mutable = false;
   }
 
   /** Throws the codec's error for a value that does not match; returns when it does. */
@@ -93,8 +87,8 @@ export class F64ValueState implements ValueState<number | undefined> {
 
   get(): number | undefined {
     const slot = this.#slot;
-    const unit = slot.find();
-    return unit === 0 ? this.#initial : slot.memory.f64[unit];
+    const address = slot.find();
+    return address === 0 ? this.#initial : slot.map.memory.f64[slot.map.valueAt(address) / 8];
   }
 
   set(value: number | undefined): void {
@@ -103,13 +97,13 @@ export class F64ValueState implements ValueState<number | undefined> {
       slot.check(value);
       return;
     }
-    const unit = slot.upsert();
+    const at = slot.map.valueAt(slot.upsert());
     if (value === value) {
-      slot.memory.f64[unit] = value;
+      slot.map.memory.f64[at / 8] = value;
     } else {
       // All NaN are one value, as in rows: equal state has equal bytes.
-      slot.memory.u32[unit * 2] = 0;
-      slot.memory.u32[unit * 2 + 1] = 0x7ff80000;
+      slot.map.memory.u32[at / 4] = 0;
+      slot.map.memory.u32[at / 4 + 1] = 0x7ff80000;
     }
   }
 
@@ -149,9 +143,9 @@ export class I32ValueState implements ValueState<number | boolean | undefined> {
 
   get(): number | boolean | undefined {
     const slot = this.#slot;
-    const unit = slot.find();
-    if (unit === 0) return this.#initial;
-    const word = slot.memory.i32[unit * 2];
+    const address = slot.find();
+    if (address === 0) return this.#initial;
+    const word = slot.map.memory.i32[slot.map.valueAt(address) / 4];
     return this.#boolean ? word !== 0 : word;
   }
 
@@ -161,7 +155,7 @@ export class I32ValueState implements ValueState<number | boolean | undefined> {
       slot.check(value);
       return;
     }
-    slot.memory.i32[slot.upsert() * 2] = Number(value);
+    slot.map.memory.i32[slot.map.valueAt(slot.upsert()) / 4] = Number(value);
   }
 
   update(change: (value: number | boolean | undefined) => number | boolean | undefined): number | boolean | undefined {

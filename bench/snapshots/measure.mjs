@@ -53,9 +53,12 @@ export async function measurePoint({ mode, state, changes, from, tableBytes, che
       await until(() => entriesOf(handle) === state.entries);
       const shared = join(directory, handle.jobId, 'shared');
       const changedEntries = changesOfAllSplits(changes, state.entries);
+      let released = 0;
       const one = async () => {
         controls.release(changes);
-        await until(() => controls.finished, 1);
+        released += changedEntries;
+        // Not only emitted: what waits in the channels would be in the time of the checkpoint.
+        await until(() => controls.finished && recordsInLastStage(handle) >= released, 1);
         const started = performance.now();
         const summary = await handle.checkpoint();
         const durableMs = performance.now() - started;
@@ -93,6 +96,10 @@ export async function measurePoint({ mode, state, changes, from, tableBytes, che
     const { path } = await handle.stop({ retain: true });
     return { path, ...result };
   });
+}
+
+function recordsInLastStage(handle) {
+  return handle.progress().stages.at(-1).recordsIn;
 }
 
 function ofSeries(series, writtenBytes, { valueBytes }, tableBytes) {

@@ -193,6 +193,7 @@ export class Checkpointing {
   /** No more events, effects or timers. Waits a while for commits and deletions that have begun. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.#merger?.stop();
     clearTimeout(this.#timer);
     const error = new TidemarkError('ERR_CHECKPOINT_ABORTED', 'The checkpoint was aborted because the job ended.');
     for (const waiting of this.#waiting.values()) waiting.reject(error);

@@ -1,6 +1,10 @@
-/** Merges tables of subtasks that have too many, or too much that is shadowed, in the background. */
+/**
+ * Merges tables of subtasks that have too many, or too much that is shadowed, in the background. One merge at a time: it has a thread of its own
+ * then (see worker-pool.ts), and no checkpoint waits behind a merge.
+ */
 import { encodeError } from '../format/errors.ts';
-import { decideCompaction } from '../snapshot/compaction.ts';
+import type { TableRef } from '../format/manifest.ts';
+import { decideCompaction, type TableRun } from '../snapshot/compaction.ts';
 import { sharedDirectory } from '../snapshot/paths.ts';
 import type { MergeResult } from '../worker/protocol.ts';
 import type { RunningAttempt } from './running-attempt.ts';
@@ -11,7 +15,8 @@ export class TableMerger {
   readonly #state: DurableState;
   readonly #directory: string;
   readonly #notice: (text: string) => void;
-  readonly #merging = new Set<number>();
+  #merging = false;
+  #stopped = false;
 
   constructor(attempt: RunningAttempt, state: DurableState, jobDirectory: string, notice: (text: string) => void) {
     this.#attempt = attempt;
@@ -22,30 +27,49 @@ export class TableMerger {
 
   /** Is a table being written? */
   get busy(): boolean {
-    return this.#merging.size > 0;
+    return this.#merging;
   }
 
-  /** Begins what is due. Call it when the tables have changed. */
+  /** The attempt is at its end: no further merge begins, and one that its end cuts off is no news. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** Begins what is due, the largest list of tables first. Call it when the tables have changed. */
   look(): void {
-    for (const { index } of this.#attempt.scheduler.subtasks) {
-      const all = this.#state.tablesOf(index);
-      const run = this.#merging.has(index) ? null : decideCompaction(all);
-      if (run === null) continue;
-      this.#merging.add(index);
-      const tables = all.slice(run.start, run.end);
-      this.#attempt
-        .run<MergeResult>({
-          op: 'merge',
-          tables: tables.map((table) => ({ table, path: this.#state.fileOf(table.hash) })),
-          directory: this.#directory,
-          dropTombstones: run.end === all.length,
-          checkpointId: tables[0].createdBy,
-        })
-        .then(({ table }) => this.#state.replace(index, tables, table))
-        .catch((error: unknown) => {
-          this.#notice(`Tables could not be merged and stay as they are: ${encodeError(error).message}`);
-        })
-        .finally(() => this.#merging.delete(index));
-    }
+    if (this.#merging || this.#stopped) return;
+    const due = this.#attempt.scheduler.subtasks
+      .map(({ index }) => ({ index, all: this.#state.tablesOf(index) }))
+      .flatMap(({ index, all }) => {
+        const run = decideCompaction(all);
+        return run === null ? [] : [{ index, all, run }];
+      })
+      .sort((a, b) => b.all.length - a.all.length);
+    if (due.length > 0) this.#begin(due[0]);
+  }
+
+  #begin({ index, all, run }: { readonly index: number; readonly all: readonly TableRef[]; readonly run: TableRun }): void {
+    this.#merging = true;
+    const tables = all.slice(run.start, run.end);
+    this.#attempt
+      .run<MergeResult>({
+        op: 'merge',
+        tables: tables.map((table) => ({ table, path: this.#state.fileOf(table.hash) })),
+        directory: this.#directory,
+        dropTombstones: run.end === all.length,
+        checkpointId: tables[0].createdBy,
+      })
+      .then(
+        ({ table }) => {
+          this.#state.replace(index, tables, table);
+          this.#merging = false;
+          this.look();
+        },
+        (error: unknown) => {
+          // Not again before the next checkpoint.
+          this.#merging = false;
+          if (!this.#stopped) this.#notice(`Tables could not be merged and stay as they are: ${encodeError(error).message}`);
+        },
+      );
   }
 }

@@ -2,9 +2,9 @@
  * The pools of one attempt, over piscina.
  *
  * Turns go to a chosen worker of the turn pool: the scheduler gives a worker two at most, one that runs and one that waits in
- * its port, so piscina's queue stays empty, and its load balancer only carries out our choice. Work that may take long (writing tables, merging,
+ * its port, so piscina's queue stays empty, and its load balancer only carries out our choice. Work that may take long (writing tables,
  * committing) goes to the background pool, whose threads share the cores by the operating system's time slices, so that no
- * turn waits behind it.
+ * turn waits behind it. Merges have a thread of their own: no checkpoint waits behind one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Piscina } from 'piscina';
@@ -34,6 +34,7 @@ export class WorkerPool {
   readonly threads: number;
   readonly #turns: Piscina<Task, unknown>;
   readonly #background: Piscina<Task, unknown>;
+  readonly #merges: Piscina<Task, unknown>;
   readonly #threadIds: number[] = [];
   readonly #activity: (worker: number) => string | undefined;
   readonly #loaded: Int32Array;
@@ -59,20 +60,25 @@ export class WorkerPool {
       },
       ...(options.heapLimitMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: options.heapLimitMb } }),
     });
-    this.#background = new Piscina({
-      filename: ENTRY,
-      minThreads: 0,
-      maxThreads: options.threads,
-      concurrentTasksPerWorker: 1,
-      // A background thread is kept: starting one costs more than a small checkpoint.
-      idleTimeout: 0x7fffffff,
-      workerData: options.deployment,
-      recordTiming: false,
-    });
+    const behind = (threads: number): Piscina<Task, unknown> =>
+      new Piscina({
+        filename: ENTRY,
+        minThreads: 0,
+        maxThreads: threads,
+        concurrentTasksPerWorker: 1,
+        // A background thread is kept: starting one costs more than a small checkpoint.
+        idleTimeout: 0x7fffffff,
+        workerData: options.deployment,
+        recordTiming: false,
+      });
+    this.#background = behind(options.threads);
+    this.#merges = behind(1);
     this.#watch(this.#turns, lost);
-    this.#background.on('error', (error) => {
-      if (!this.#destroyed) lost(workerError(error));
-    });
+    for (const pool of [this.#background, this.#merges]) {
+      pool.on('error', (error) => {
+        if (!this.#destroyed) lost(workerError(error));
+      });
+    }
   }
 
   /**
@@ -101,7 +107,7 @@ export class WorkerPool {
   /** Runs a task in the background. @throws TidemarkError when its thread ends meanwhile */
   async run(task: Task): Promise<unknown> {
     try {
-      return await this.#background.run(task);
+      return await (task.op === 'merge' ? this.#merges : this.#background).run(task);
     } catch (error) {
       throw workerError(error, ` in a background task (${task.op})`);
     }
@@ -111,7 +117,7 @@ export class WorkerPool {
   async destroy(): Promise<void> {
     this.#destroyed = true;
     await this.#untilLoaded();
-    await Promise.all([this.#turns.destroy(), this.#background.destroy()]);
+    await Promise.all(this.#pools().map((pool) => pool.destroy()));
   }
 
   /**
@@ -120,8 +126,13 @@ export class WorkerPool {
    */
   async #untilLoaded(): Promise<void> {
     const deadline = performance.now() + LOADING_LIMIT_MS;
-    const isLoading = (): boolean => Atomics.load(this.#loaded, 0) < this.#turns.threads.length + this.#background.threads.length;
+    const isLoading = (): boolean =>
+      Atomics.load(this.#loaded, 0) < this.#pools().reduce((sum, pool) => sum + pool.threads.length, 0);
     while (isLoading() && performance.now() < deadline) await sleep(1);
+  }
+
+  #pools(): readonly Piscina<Task, unknown>[] {
+    return [this.#turns, this.#background, this.#merges];
   }
 
   #watch(pool: Piscina<Task, unknown>, lost: WorkerLost): void {

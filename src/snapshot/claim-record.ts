@@ -8,6 +8,9 @@
  * 3   the record is removed. One that is left after that does no harm: it names what is not there any more
  * ```
  *
+ * The job's directory may be deleted before step 3: by another job, which has claimed the last checkpoint in it. What step 2 had begun is then
+ * finished first (`abandonClaim`), since nobody else would know of it.
+ *
  * A path may come to lead to another checkpoint, when a job begins anew in its old directory. So the record says when what was claimed was
  * completed, and nothing else is deleted.
  */
@@ -61,6 +64,15 @@ export function forgetClaim(fs: FsPort, jobDirectory: string): void {
 }
 
 /**
+ * The job's directory is about to be removed. What was claimed stays if it is whole, as it is when the job never had a checkpoint: it may be all
+ * that there is of the job. A savepoint that was being deleted goes.
+ */
+export function abandonClaim(fs: FsPort, jobDirectory: string): void {
+  quietly(() => findClaim(fs, jobDirectory));
+  forgetClaim(fs, jobDirectory);
+}
+
+/**
  * The claim of a job whose directory the caller owns, or null when there is none, or it is fulfilled. A savepoint of which only tables are left
  * is deleted to its end.
  *
@@ -82,9 +94,13 @@ export function findClaim(fs: FsPort, jobDirectory: string, look = false): OpenC
   return null;
 }
 
-/** The manifest of a savepoint goes first, and its directory last: what is in between is garbage. */
+/**
+ * The manifest of a savepoint goes first, and its directory last: what is in between is garbage. That the manifest is gone is made durable here
+ * too: who removed it may have been killed before, and a power cut would bring it back without its tables.
+ */
 function deleteRest(fs: FsPort, directory: string, tables: readonly string[]): void {
   if (!directoryExists(fs, directory)) return;
+  syncDirectory(fs, directory);
   for (const hash of tables) quietly(() => fs.unlink(tablePath(directory, hash)));
   quietly(() => fs.removeDirectory(directory));
   syncDirectory(fs, dirname(directory));

@@ -20,6 +20,7 @@
 import { join } from 'node:path';
 import type { TidemarkError } from '../format/errors.ts';
 import { tablesOf } from '../format/manifest.ts';
+import { abandonClaim } from './claim-record.ts';
 import {
   attempt,
   errnoOf,
@@ -32,7 +33,6 @@ import {
 } from './files.ts';
 import type { FsPort } from './fs-port.ts';
 import {
-  CLAIM_NAME,
   catalogDirectory,
   checkpointDirectory,
   checkpointName,
@@ -215,8 +215,7 @@ function namedTablesIfReadable(fs: FsPort, directory: string): ReadonlySet<strin
 function removeEmptyDirectories(fs: FsPort, jobDir: string): void {
   // The history of checkpoints that are gone. What is open in there, or cannot be removed, keeps the job's directory.
   quietly(() => removeDirectoryOfFiles(fs, catalogDirectory(jobDir)));
-  // What a job without a checkpoint has claimed stays: it is all that there is of it.
-  quietly(() => fs.unlink(join(jobDir, CLAIM_NAME)));
+  abandonClaim(fs, jobDir);
   for (const path of [sharedDirectory(jobDir), taskOwnedDirectory(jobDir), jobDir]) {
     try {
       attempt('remove directory', path, () => fs.removeDirectory(path));

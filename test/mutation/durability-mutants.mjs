@@ -75,6 +75,24 @@ export const DURABILITY_MUTANTS = [
     test: ['test/snapshot/restore.test.ts', 'restore > two tables of equal size that were swapped are noticed by their hash'],
   },
   {
+    name: 'what-a-killed-process-began-to-delete-is-not-durably-gone-before-its-tables-are',
+    file: 'src/snapshot/claim-record.ts',
+    edits: [['  syncDirectory(fs, directory);\n  for (const hash of tables)', '  for (const hash of tables)']],
+    test: [
+      'test/snapshot/claim-record.test.ts',
+      'a recorded claim > of a savepoint whose deletion was cut short brings back no half of it when the power is cut meanwhile',
+    ],
+  },
+  {
+    name: 'the-end-of-a-directory-loses-what-it-says-of-others',
+    file: 'src/snapshot/claim-record.ts',
+    edits: [['  quietly(() => findClaim(fs, jobDirectory));\n', '']],
+    test: [
+      'test/snapshot/claim-record.test.ts',
+      'a recorded claim > that was being fulfilled is, when another job removes the directory of the one that had recorded it',
+    ],
+  },
+  {
     name: 'publication-replaces-what-is-there',
     file: 'src/snapshot/publish.ts',
     edits: [

@@ -16,7 +16,7 @@ const COLUMNS = [
   ['memory MB', ({ rssBytes }) => (rssBytes / 1e6).toFixed(0)],
   ['checkpoints', ({ checkpoints }) => checkpoints.length.toString()],
 ];
-const WIDTH = 13;
+const WIDTH = 16;
 const SHARE_WIDTH = 8;
 
 export function gridHeading({ stateBytes, entries, valueBytes, distribution }) {

@@ -84,6 +84,8 @@ export class Checkpointing {
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
   readonly #pending = new Map<number, PendingParts>();
+  /** Parts whose frozen regions a background thread may be reading. An aborted checkpoint's are read to the end all the same. */
+  readonly #beingRead = new Set<Part>();
   readonly #waiting = new Map<number, Waiting>();
   #nextToken = 1;
 
@@ -177,16 +179,20 @@ export class Checkpointing {
       kept: false,
     };
     pending.parts.set(subtask.index, part);
+    this.#beingRead.add(part);
     this.#dispatch({ type: 'synced', id: checkpointId });
     const directory = this.#options.jobDirectory;
     this.#persist(part, directory === null ? (pending.savepoint?.workDirectory ?? null) : sharedDirectory(directory)).then(
       (result) => {
         part.persisted = result;
         if (!this.#pending.has(checkpointId)) this.#durable.abandon(result.table);
-        this.#letDrop();
+        this.#wasRead(part);
         this.#dispatch({ type: 'persisted', id: checkpointId, nowMs: performance.now() });
       },
-      (error: unknown) => this.#partFailed(checkpointId, error),
+      (error: unknown) => {
+        this.#wasRead(part);
+        this.#partFailed(checkpointId, error);
+      },
     );
   }
 
@@ -278,10 +284,15 @@ export class Checkpointing {
     return this.#state.pending.find((pending) => pending.id === id)?.requests ?? [];
   }
 
+  #wasRead(part: Part): void {
+    this.#beingRead.delete(part);
+    this.#letDrop();
+  }
+
   /** The state maps may drop older versions, as far as nobody reads them any more. */
   #letDrop(): void {
     const { scheduler } = this.#attempt;
-    const barrier = this.#durable.droppable(this.#pending.values());
+    const barrier = this.#durable.droppable(this.#beingRead);
     for (const subtask of scheduler.subtasks)
       Atomics.store(scheduler.i32, scheduler.word(subtask, ControlWord.completed), barrier);
   }
@@ -325,7 +336,6 @@ export class Checkpointing {
     const code = expired ? 'ERR_CHECKPOINT_TIMEOUT' : 'ERR_CHECKPOINT_ABORTED';
     const cause = expired ? undefined : this.#lastFailure;
     const aborted = new TidemarkError(code, `Checkpoint ${id} was aborted: ${reason}`, { cause, facts: { checkpointId: id } });
-    this.#letDrop();
     const { savepoint, trigger } = pending;
     const error = savepoint === null ? aborted : savepoint.failure(aborted);
     if (savepoint !== null) this.#savepoints.abandon(savepoint);

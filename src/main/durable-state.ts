@@ -112,12 +112,14 @@ export class DurableState {
 
   /**
    * Newest barrier up to which the state maps may drop what was superseded, and move what is live. Not always the last completed
-   * one: a part that is being written as a delta to an older barrier reads the versions in between, where they are.
+   * one: a part that is being written as a delta to an older barrier reads the versions in between, where they are. It never goes
+   * back: a part that is read later is a delta to the last completed barrier of then.
+   *
+   * @param beingRead  parts whose tables are being written, also for a checkpoint that was aborted meanwhile
    */
-  droppable(pending: Iterable<PendingParts>): number {
+  droppable(beingRead: Iterable<Part>): number {
     let newest = this.#lastCompleted;
-    for (const { parts } of pending)
-      for (const { after, persisted } of parts.values()) if (persisted === null && after !== -1) newest = Math.min(newest, after);
+    for (const { after } of beingRead) if (after !== -1) newest = Math.min(newest, after);
     return newest;
   }
 

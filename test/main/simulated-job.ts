@@ -275,6 +275,13 @@ export class SimulatedJob {
     );
   }
 
+  /** Newest barrier up to which the state maps have been told to drop old versions; the same for all subtasks. */
+  get completedWord(): number {
+    const [first, ...others] = this.#subtasks.map(({ index }) => this.#i32[index * 64 + ControlWord.completed]);
+    for (const other of others) expect(other).toBe(first);
+    return first;
+  }
+
   /** Takes a checkpoint and lets everything that follows from it happen. */
   async checkpoint(): Promise<CheckpointSummary> {
     return this.#finished(this.begin());

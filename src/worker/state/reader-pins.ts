@@ -1,6 +1,9 @@
 /**
  * Pins: while a reader of a frozen region is pinned no segment that it may see is used again.
  *
+ * A pin keeps memory, not history: it does not know which delta is read. That the versions before the records stay in their chains is
+ * the promise of whoever calls `StateMap.complete`, see there.
+ *
  * Pin while holding the lease or between turns, before the turn that marked the region ends; unpin from any thread. A pin that is never
  * taken back keeps freed segments from being used again until the map's limit is reached, so unpin in a `finally`.
  */

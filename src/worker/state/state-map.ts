@@ -132,7 +132,12 @@ export interface StateMap {
    * time.
    */
   mark(nextEpoch: number): void;
-  /** The checkpoint that closed `epoch` is durable: versions superseded up to it are garbage. */
+  /**
+   * The checkpoint that closed `epoch` is durable: versions superseded up to it are garbage, and `clean` moves what is left.
+   *
+   * Pins do not hold that back. While a reader of a delta (`after`, ...] may still call `collect` or `previous`, whoever owns the map must
+   * not complete an epoch beyond its `after`, also when nobody wants the delta any more: `DurableState.droppable` sees to that.
+   */
   complete(epoch: number): void;
   /** Undoes everything written after epoch `epoch` (which must not be older than the last completed one). */
   rollback(epoch: number): void;
@@ -175,13 +180,16 @@ export interface StateMap {
 
 /**
  * Reads a frozen region from any thread while the owner goes on. Between `pin` (by whoever dispatches the reader, before the
- * mark's turn ends) and `unpin` no segment that the reader may see is reused.
+ * mark's turn ends) and `unpin` no segment that the reader may see is reused: the record at an address that `collect` gave stays what it
+ * is. Which records there are, and what came before them, is so only while no epoch after `after` is completed.
  */
 export interface DeltaReader {
   readonly memory: Memory;
   /**
    * Addresses of the records written in epochs (`after`, `upTo`] that are the newest version as of the end of `upTo`,
    * tombstones included, sorted by (hash, key bytes). `after` = -1 with `full`: all live entries as of `upTo`.
+   *
+   * @param after  the newest completed epoch, or a later one
    */
   collect(after: number, upTo: number): Uint32Array;
   collectFull(upTo: number): Uint32Array;
@@ -199,7 +207,11 @@ export interface DeltaReader {
    * can hold: a tombstone among them, or lengths that differ or are no multiples of 4.
    */
   gather(addresses: Uint32Array, from: number, to: number, batch: EntryBatch): boolean;
-  /** Newest version of the same key with epoch <= `epoch`, or 0 when there was none or it was a tombstone. */
+  /**
+   * Newest version of the same key with epoch <= `epoch`, or 0 when there was none or it was a tombstone.
+   *
+   * @param epoch  the newest completed one, or a later one: a tombstone of a completed epoch is dropped with all that came before it
+   */
   previous(address: number, epoch: number): number;
   hashAt(address: number): number;
   keyAt(address: number): number;

@@ -348,7 +348,7 @@ describe('documents', () => {
 
 describe('figures that are published', () => {
   const readme = readFileSync(join(projectRoot, 'README.md'), 'utf8');
-  const shown = [...readme.matchAll(/src="(docs\/figures\/[^"]+)"/g)].map(([, file]) => file!);
+  const shown = [...readme.matchAll(/src="(docs\/figures\/[^"]+)"/g)].map(([, file]) => file);
 
   it('the README shows bytes and time of both kinds of checkpoint, and stalls, each from a full run', () => {
     const names = shown.map((file) => file.replace(/^.*\/|\.svg$/g, ''));

@@ -18,7 +18,7 @@
  * - A manifest names only tables whose writing was confirmed as durable.
  * - A committable stays in every manifest until its commit was confirmed: a crash in between commits it again.
  * - What is deleted is decided from the retained manifests alone; tables in flight are named as such.
- * - No publication begins while a collection runs that does not know of its tables.
+ * - No publication begins, and no merged table takes its place, while a collection runs that does not know of its tables.
  */
 import { assert } from '../format/assert.ts';
 import { TidemarkError } from '../format/errors.ts';
@@ -114,7 +114,12 @@ export class Checkpointing {
     const notice = (text: string): void => {
       if (!this.#stopped) events.notice(text);
     };
-    this.#merger = new TableMerger(attempt, this.#durable, jobDirectory, notice);
+    this.#merger = new TableMerger(attempt, {
+      state: this.#durable,
+      jobDirectory,
+      collected: async () => this.#old?.collected(),
+      notice,
+    });
     this.#old = new OldCheckpoints(attempt, {
       jobDirectory,
       retained: options.retained,
@@ -122,6 +127,7 @@ export class Checkpointing {
       inFlight: () => this.#inFlight(),
       abandoned: () => this.#abandoned(),
       cleared: (abandoned) => this.#durable.cleared(abandoned),
+      deleted: (chosen) => this.#merger?.deleted(chosen),
       waiting: (waiting) => this.#dispatch({ type: 'deletion', waiting, nowMs: performance.now() }),
       notice,
     });
@@ -438,7 +444,8 @@ export class Checkpointing {
    */
   #inFlight(): string[] {
     const parts = [...this.#pending.values()].flatMap((pending) => [...pending.parts.values()]);
-    return [...this.#durable.hashes(), ...parts.flatMap((part) => (part.persisted?.table ? [part.persisted.table.hash] : []))];
+    const persisted = parts.flatMap((part) => (part.persisted?.table ? [part.persisted.table.hash] : []));
+    return [...this.#durable.hashes(), ...persisted, ...(this.#merger?.written ?? [])];
   }
 
   /** A table that is being written may have the content, and so the name, of one that was abandoned. */

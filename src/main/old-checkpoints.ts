@@ -20,6 +20,8 @@ export interface OldCheckpointsOptions {
   abandoned(): readonly string[];
   /** They were deleted. */
   cleared(abandoned: readonly string[]): void;
+  /** A collection has ended that chose these tables when it began: what was written meanwhile with one of these hashes may be gone. */
+  deleted(chosen: readonly string[]): void;
   /** How many checkpoints wait for their deletion now. */
   waiting(count: number): void;
   notice(text: string): void;
@@ -81,7 +83,8 @@ export class OldCheckpoints {
     const abandoned = this.#options.abandoned();
     try {
       const task: CollectGarbageTask = { op: 'gc', jobDirectory, retain, inFlight: this.#options.inFlight(), abandoned };
-      const { failures } = await this.#attempt.run<CollectGarbageResult>(task);
+      const { failures, chosen } = await this.#attempt.run<CollectGarbageResult>(task);
+      this.#options.deleted(chosen);
       if (failures === 0) this.#options.cleared(abandoned);
     } catch (error) {
       if (this.#stopped) return;

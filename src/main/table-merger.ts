@@ -1,6 +1,12 @@
 /**
  * Merges tables of subtasks that have too many, or too much that is shadowed, in the background. One merge at a time: it has a thread of its own
  * then (see worker-pool.ts), and no checkpoint waits behind a merge.
+ *
+ * A table is named by its content. So a merge may write the very table that a collection, which began before its hash was known, has chosen
+ * to delete, and whether it is there afterwards depends on who came last. Neither waits for the other while there is work to do: a merge of
+ * gigabytes would hold up deletions, and with these the checkpoints. Instead a merged table takes its place after the collection that runs
+ * when it has been written, and only if none chose it since the merge began; otherwise the tables stay as they are, to be merged again.
+ * Collections that begin later are told of it.
  */
 import { encodeError } from '../format/errors.ts';
 import type { TableRef } from '../format/manifest.ts';
@@ -10,24 +16,41 @@ import type { MergeResult } from '../worker/protocol.ts';
 import type { RunningAttempt } from './running-attempt.ts';
 import type { DurableState } from './durable-state.ts';
 
+export interface TableMergerOptions {
+  readonly state: DurableState;
+  readonly jobDirectory: string;
+  /** Ends when the collection that runs now, if any, has ended, and `deleted` was told of it. */
+  collected(): Promise<void>;
+  notice(text: string): void;
+}
+
 export class TableMerger {
   readonly #attempt: RunningAttempt;
-  readonly #state: DurableState;
-  readonly #directory: string;
-  readonly #notice: (text: string) => void;
+  readonly #options: TableMergerOptions;
   #merging = false;
   #stopped = false;
+  /** Hashes of the tables that collections chose, of those that ended since the merge began. */
+  readonly #deleted = new Set<string>();
+  #written: readonly string[] = [];
 
-  constructor(attempt: RunningAttempt, state: DurableState, jobDirectory: string, notice: (text: string) => void) {
+  constructor(attempt: RunningAttempt, options: TableMergerOptions) {
     this.#attempt = attempt;
-    this.#state = state;
-    this.#directory = sharedDirectory(jobDirectory);
-    this.#notice = notice;
+    this.#options = options;
   }
 
-  /** Is a table being written? */
+  /** Is a table being written, or has it not taken its place yet? */
   get busy(): boolean {
     return this.#merging;
+  }
+
+  /** Hash of the table that was written and has not taken its place yet: one or none. */
+  get written(): readonly string[] {
+    return this.#written;
+  }
+
+  /** A collection has ended that was to delete these. */
+  deleted(hashes: readonly string[]): void {
+    if (this.#merging) for (const hash of hashes) this.#deleted.add(hash);
   }
 
   /** The attempt is at its end: no further merge begins, and one that its end cuts off is no news. */
@@ -39,7 +62,7 @@ export class TableMerger {
   look(): void {
     if (this.#merging || this.#stopped) return;
     const due = this.#attempt.scheduler.subtasks
-      .map(({ index }) => ({ index, all: this.#state.tablesOf(index) }))
+      .map(({ index }) => ({ index, all: this.#options.state.tablesOf(index) }))
       .flatMap(({ index, all }) => {
         const run = decideCompaction(all);
         return run === null ? [] : [{ index, all, run }];
@@ -50,26 +73,44 @@ export class TableMerger {
 
   #begin({ index, all, run }: { readonly index: number; readonly all: readonly TableRef[]; readonly run: TableRun }): void {
     this.#merging = true;
+    this.#deleted.clear();
     const tables = all.slice(run.start, run.end);
-    this.#attempt
-      .run<MergeResult>({
-        op: 'merge',
-        tables: tables.map((table) => ({ table, path: this.#state.fileOf(table.hash) })),
-        directory: this.#directory,
-        dropTombstones: run.end === all.length,
-        checkpointId: tables[0].createdBy,
-      })
-      .then(
-        ({ table }) => {
-          this.#state.replace(index, tables, table);
-          this.#merging = false;
-          this.look();
-        },
-        (error: unknown) => {
-          // Not again before the next checkpoint.
-          this.#merging = false;
-          if (!this.#stopped) this.#notice(`Tables could not be merged and stay as they are: ${encodeError(error).message}`);
-        },
-      );
+    this.#merge(tables, run.end === all.length).then(
+      (merged) => {
+        this.#place(index, tables, merged);
+        this.#end();
+        this.look();
+      },
+      (error: unknown) => {
+        // Not again before the next checkpoint.
+        this.#end();
+        if (!this.#stopped)
+          this.#options.notice(`Tables could not be merged and stay as they are: ${encodeError(error).message}`);
+      },
+    );
+  }
+
+  /** Ends when whether the table is still there will not change any more. */
+  async #merge(tables: readonly TableRef[], dropTombstones: boolean): Promise<TableRef | null> {
+    const { table } = await this.#attempt.run<MergeResult>({
+      op: 'merge',
+      tables: tables.map((input) => ({ table: input, path: this.#options.state.fileOf(input.hash) })),
+      directory: sharedDirectory(this.#options.jobDirectory),
+      dropTombstones,
+      checkpointId: tables[0].createdBy,
+    });
+    this.#written = table === null ? [] : [table.hash];
+    await this.#options.collected();
+    return table;
+  }
+
+  #place(subtask: number, run: readonly TableRef[], merged: TableRef | null): void {
+    if (merged !== null && this.#deleted.has(merged.hash)) this.#options.state.abandon(merged);
+    else this.#options.state.replace(subtask, run, merged);
+  }
+
+  #end(): void {
+    this.#merging = false;
+    this.#written = [];
   }
 }

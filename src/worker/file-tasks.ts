@@ -47,5 +47,5 @@ export function collect(fs: FsPort, task: CollectGarbageTask): CollectGarbageRes
     abandoned: new Set(task.abandoned),
     sweep: false,
   });
-  return { failures: report.failures.length };
+  return { failures: report.failures.length, chosen: report.plan.tables };
 }

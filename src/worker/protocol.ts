@@ -416,6 +416,8 @@ export interface CollectGarbageTask {
 export interface CollectGarbageResult {
   /** What could not be deleted, and is left for the next collection. */
   readonly failures: number;
+  /** Hashes of the tables that it chose to delete when it began: whichever of them was written meanwhile may be gone. */
+  readonly chosen: readonly string[];
 }
 
 export interface PersistResult {

@@ -9,10 +9,14 @@ function slow(retained: number, before: readonly number[] = [], abandoned: reado
   const waiting: number[] = [];
   const notices: string[] = [];
   const cleared: string[] = [];
+  const deleted: string[] = [];
   const attempt = {
     run: (task: CollectGarbageTask) =>
       new Promise((resolve, reject) =>
-        tasks.push({ task, end: (error, failures = 0) => (error === undefined ? resolve({ failures }) : reject(error)) }),
+        tasks.push({
+          task,
+          end: (error, failures = 0) => (error === undefined ? resolve({ failures, chosen: ['b'] }) : reject(error)),
+        }),
       ),
   };
   const old = new OldCheckpoints(attempt as unknown as Attempt, {
@@ -22,10 +26,11 @@ function slow(retained: number, before: readonly number[] = [], abandoned: reado
     inFlight: () => ['a'],
     abandoned: () => abandoned,
     cleared: (hashes) => cleared.push(...hashes),
+    deleted: (hashes) => deleted.push(...hashes),
     waiting: (count) => waiting.push(count),
     notice: (text) => notices.push(text),
   });
-  return { old, tasks, waiting, notices, cleared };
+  return { old, tasks, waiting, notices, cleared, deleted };
 }
 
 /** Lets what is due happen. */
@@ -74,7 +79,7 @@ describe('old checkpoints', () => {
 
   /** A table may be written again, with the content of one that is being deleted: then it goes too, after publication has looked. */
   test('a publication waits for the collection that runs, and not for those that have not begun', async () => {
-    const { old, tasks } = slow(1);
+    const { old, tasks, deleted } = slow(1);
     let committed = (): void => undefined;
     await old.collected();
     old.add(1, Promise.resolve());
@@ -88,6 +93,7 @@ describe('old checkpoints', () => {
     tasks[0].end();
     await collected;
     expect(tasks).toHaveLength(1);
+    expect(deleted).toEqual(['b']);
     committed();
     await settle();
     tasks[1].end();

@@ -503,6 +503,48 @@ describe('merging', () => {
     await world.goOn({ retained: 2 });
   });
 
+  test.each(['before', 'after'])(
+    'into a table that a collection is about to delete, %s it does: the job goes on without a gap',
+    async (when) => {
+      const world = new World();
+      const job = world.start({ retained: 3 });
+      const set = (value: string, from: number, to: number): void => {
+        for (let i = from; i < to; i++) for (const uid of ['first', 'second']) job.state.set(`${uid}/key ${i}`, `${value} ${i}`);
+      };
+      set('A', 0, 40);
+      job.full = true;
+      await job.checkpoint();
+      const first = world.fs.list(sharedDirectory(job.jobDir));
+      set('B', 0, 40);
+      await job.checkpoint();
+      job.full = false;
+      set('A', 0, 10);
+      set('C', 10, 30);
+      await job.checkpoint();
+      // At the fourth checkpoint the tables of the first are needed no longer, and a merge writes them again: all keys have the values of then.
+      job.hold = (task) => task.op === 'gc' || task.op === 'merge';
+      set('A', 10, 40);
+      await job.checkpoint();
+      expect(job.held.map(({ task }) => task.op).toSorted()).toEqual(['gc', 'merge']);
+      const order = when === 'before' ? (['merge', 'gc'] as const) : (['gc', 'merge'] as const);
+      for (const op of order) await job.release(is(op));
+      job.hold = () => false;
+      await job.release();
+      world.check(job.jobDir);
+      await take(world, job, 1, 2);
+      // The merged tables are those of the first checkpoint again: otherwise this has shown nothing.
+      expect(world.fs.list(sharedDirectory(job.jobDir))).toEqual(expect.arrayContaining(first));
+      await take(world, job, 5, 2);
+      expect(job.notices).toEqual([]);
+      job.fail = noMerge;
+      await take(world, job, 2, 2);
+      expect(world.orphans(job.jobDir)).toEqual([]);
+      job.kill();
+      world.cutPower();
+      await world.goOn({ retained: 3 });
+    },
+  );
+
   function tablesIn(task: Extract<Task, { op: 'merge' }>): string {
     return task.tables.map(({ table }) => table.hash).join(' ');
   }

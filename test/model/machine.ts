@@ -217,17 +217,19 @@ async function reach(known: Map<string, Moment>, start: Start, inputs: readonly 
 
 /**
  * Two attempts that agree in this go on alike. What was told to them before their newest complete checkpoint began is in its
- * manifest, which they have in common; and when a collection ended, once it has, is of no consequence. Not so where savepoints or
- * merges came before: what they wrote is remembered until a manifest names it.
+ * manifest, which they have in common; and when a collection ended, once it has, is of no consequence but for what was merged
+ * meanwhile. Not so where savepoints or merges came before: what they wrote is remembered until a manifest names it.
  *
  * @param published  the manifest of the newest complete checkpoint
  * @param tasks      that there were so far
  */
 function whatTellsApart({ start, inputs, open, completed, inProgress, fatal }: Moment, published: string, tasks: number): string {
-  const kept = inputs.filter((input) => !isResultOf(input, 'gc'));
-  const waiting = completed.length - (inputs.length - kept.length);
+  const merged = inputs.some((input) => isResultOf(input, 'merge'));
+  const collections = inputs.filter((input) => isResultOf(input, 'gc')).length;
+  const kept = merged ? inputs : inputs.filter((input) => !isResultOf(input, 'gc'));
+  const waiting = completed.length - collections;
   let from = 0;
-  if (!kept.some((input) => input.type === 'savepoint' || isResultOf(input, 'merge'))) {
+  if (!merged && !kept.some((input) => input.type === 'savepoint')) {
     const end = kept.findLastIndex((input) => input.type === 'done' && input.op === 'publish');
     from = Math.max(
       0,

@@ -60,6 +60,6 @@ export const DELETES_WITH_THE_WRITER: Operations = {
       for (const { hash, createdBy } of tablesOf(checkpoint.manifest).values())
         if (createdBy === checkpointId) fs.unlink(`${jobDirectory}/shared/${hash}.sst`);
     }
-    return { failures: 0 };
+    return { failures: 0, chosen: [] };
   },
 };

@@ -40,8 +40,8 @@ export const SHARED_FILE_MUTANTS = [
     file: 'src/main/checkpointing.ts',
     edits: [
       [
-        'return [...this.#durable.hashes(), ...parts.flatMap((part) => (part.persisted?.table ? [part.persisted.table.hash] : []))];',
-        'void parts;\n    return this.#durable.hashes();',
+        'return [...this.#durable.hashes(), ...persisted, ...(this.#merger?.written ?? [])];',
+        'void persisted;\n    return this.#durable.hashes();',
       ],
     ],
     test: [
@@ -192,7 +192,7 @@ export const SHARED_FILE_MUTANTS = [
     name: 'a-merge-of-newer-tables-drops-tombstones',
     report: 'Hudi#4863, SplinterDB#454',
     file: 'src/main/table-merger.ts',
-    edits: [['dropTombstones: run.end === all.length,', 'dropTombstones: true,']],
+    edits: [['this.#merge(tables, run.end === all.length)', 'this.#merge(tables, true)']],
     test: [
       'test/main/shared-files.test.ts',
       'merging > loses nothing and brings nothing back, whatever runs of tables are merged',
@@ -206,6 +206,16 @@ export const SHARED_FILE_MUTANTS = [
     test: [
       'test/e2e/restore.test.ts',
       'what cannot be restored > damage of a table fails at once with the file named, whatever the restart strategy',
+    ],
+  },
+  {
+    name: 'a-merge-trusts-what-a-collection-has-chosen',
+    report: 'our own',
+    file: 'src/main/table-merger.ts',
+    edits: [['if (merged !== null && this.#deleted.has(merged.hash))', 'if (merged !== null && merged.hash.length === 0)']],
+    test: [
+      'test/main/shared-files.test.ts',
+      'merging > into a table that a collection is about to delete, before it does: the job goes on without a gap',
     ],
   },
 ];

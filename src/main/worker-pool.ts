@@ -7,10 +7,11 @@
  * turn waits behind it. Merges have a thread of their own: no checkpoint waits behind one.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { assert } from '../format/assert.ts';
 import { decodeError, TidemarkError } from '../format/errors.ts';
-import type { Deployment, Outcome, Task } from '../worker/protocol.ts';
+import { type Deployment, loadedSlotOf, type Outcome, type Task } from '../worker/protocol.ts';
 
 /** Bundled from `worker/pool-entry.ts` by scripts/bundle.mjs. */
 const ENTRY = new URL('../bundle/pool-entry.js', import.meta.url).href;
@@ -121,14 +122,16 @@ export class WorkerPool {
   }
 
   /**
-   * Node 20 aborts the whole process when a thread is ended while it evaluates a module with a top-level await, which our own has
-   * (`format/content-hash.ts`), and a job's may have. A thread that died is not among those of the pool.
+   * Node 20 aborts the whole process (`IsGraphAsync must be used on an instantiated module`) when a thread is ended while it loads a module
+   * with a top-level await, which our own has (`format/content-hash.ts`), and a job's may have. Such a thread may also be the one that
+   * piscina starts in place of one that died.
    */
   async #untilLoaded(): Promise<void> {
     const deadline = performance.now() + LOADING_LIMIT_MS;
-    const isLoading = (): boolean =>
-      Atomics.load(this.#loaded, 0) < this.#pools().reduce((sum, pool) => sum + pool.threads.length, 0);
-    while (isLoading() && performance.now() < deadline) await sleep(1);
+    // A thread that has ended has no id any more.
+    const isLoading = ({ threadId }: Worker): boolean =>
+      threadId > 0 && Atomics.load(this.#loaded, loadedSlotOf(threadId)) !== threadId;
+    while (this.#pools().some((pool) => pool.threads.some(isLoading)) && performance.now() < deadline) await sleep(1);
   }
 
   #pools(): readonly Piscina<Task, unknown>[] {

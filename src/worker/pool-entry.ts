@@ -16,7 +16,7 @@ import { collect, publish, savepoint } from './file-tasks.ts';
 import { merge } from './merge-task.ts';
 import { openSubtask, type WorkerEnvironment } from './open-subtask.ts';
 import { persist } from './persist-task.ts';
-import { CONTROL_ROW_WORDS, ControlWord, InTurn } from './protocol.ts';
+import { CONTROL_ROW_WORDS, ControlWord, InTurn, loadedSlotOf } from './protocol.ts';
 import type { Deployment, OpenResult, Outcome, Task, TurnResult } from './protocol.ts';
 import type { Subtask } from './subtask.ts';
 
@@ -25,8 +25,6 @@ type TurnTask = Extract<Task, { readonly op: 'turn' }>;
 // piscina hands `workerData` of its options through unchanged.
 const deployment = workerData as Deployment;
 const environment = openEnvironment();
-// Reported by the first task; until then it is nobody's unhandled rejection.
-environment.catch(() => {}).finally(() => Atomics.add(new Int32Array(deployment.loadedThreads), 0, 1));
 
 const controlWords = new Int32Array(deployment.control);
 /** Subtasks whose home this worker is. */
@@ -43,6 +41,11 @@ async function openEnvironment(): Promise<WorkerEnvironment> {
     channels: deployment.channels.map((bytes) => new Memory(bytes)),
   };
 }
+
+// A failure is reported by the first task. A thread without a task is blocked by piscina once this module is evaluated, and with it all
+// that it still loads: one that takes the place of a thread that died never gets a task.
+await environment.catch(() => {});
+Atomics.store(new Int32Array(deployment.loadedThreads), loadedSlotOf(threadId), threadId);
 
 export default async function handle(task: Task): Promise<unknown> {
   switch (task.op) {

@@ -232,6 +232,13 @@ export interface WorkerSettings {
   readonly incremental: boolean;
 }
 
+/** Far more than live at once: two threads with one slot would only make the end of an attempt wait for nothing. */
+export const LOADED_THREADS = 1024;
+
+export function loadedSlotOf(threadId: number): number {
+  return threadId % LOADED_THREADS;
+}
+
 /** `workerData` of every worker: one attempt of one job. */
 export interface Deployment {
   readonly jobFile: string;
@@ -242,7 +249,7 @@ export interface Deployment {
   readonly plan: JobPlan;
   readonly settings: WorkerSettings;
   readonly control: SharedArrayBuffer;
-  /** One i32: threads that have evaluated their modules, the job's included. Each adds itself. */
+  /** One i32 for each of `LOADED_THREADS`, by `loadedSlotOf`: id of the thread that has evaluated its modules, the job's included. */
   readonly loadedThreads: SharedArrayBuffer;
   /** See `OPERATOR_DOUBLES`. */
   readonly operatorCounters: SharedArrayBuffer;

@@ -10,7 +10,14 @@ import { dirname, join, resolve } from 'node:path';
 import { TidemarkError } from '../format/errors.ts';
 import type { Manifest } from '../format/manifest.ts';
 import { directoryExists, listDirectory, quietly, syncDirectory } from '../snapshot/files.ts';
-import { type ClaimedCheckpoint, claimFormer, claimOne, deleteClaimed } from '../snapshot/claim.ts';
+import {
+  type ClaimedCheckpoint,
+  claimFormer,
+  claimOne,
+  claimsDueWith,
+  deleteClaimed,
+  ownedDirectory,
+} from '../snapshot/claim.ts';
 import { findClaim, forgetClaim, recordClaim } from '../snapshot/claim-record.ts';
 import { collectGarbage } from '../snapshot/gc.ts';
 import {
@@ -168,7 +175,7 @@ export class CheckpointStore {
         const hasOwn = found.some(({ problem }) => problem === null);
         this.#kept = keep && hasOwn;
         // As long as the job has no checkpoint of its own, the claimed one is all that there is of it.
-        if (!keep && hasOwn) this.#deleteClaimed();
+        if (!keep && hasOwn) this.#deleteClaimed(true);
         const retain = keep ? checkpointsToKeep(found, this.#config.checkpointing.retained) : [];
         leaveBehind(this.host.fs, this.jobDirectory, retain);
       }
@@ -210,7 +217,7 @@ export class CheckpointStore {
     }
     this.#makeNameDurable(checkpoint);
     notice(`Resuming from ${checkpoint.directory}, the newest complete checkpoint of '${this.#jobName}'.`);
-    if (this.#options.claimMode !== 'no-claim') this.#take(claimFormer(checkpoint), checkpoint);
+    if (this.#options.claimMode !== 'no-claim') await this.#take(claimFormer(checkpoint), checkpoint);
     return toPoint(checkpoint);
   }
 
@@ -222,17 +229,22 @@ export class CheckpointStore {
   async #claim(checkpoint: Checkpoint): Promise<void> {
     if (this.#claimed !== null) return;
     const claimed = claimOne(checkpoint);
-    const owned = claimed.jobDirectory ?? claimed.directory;
-    if (owned === this.jobDirectory) return;
+    if (ownedDirectory(claimed) === this.jobDirectory) return;
     // A running job, or another that claims the same, may not lose it.
-    await this.#own(owned);
-    this.#take(claimed, checkpoint);
+    await this.#own(ownedDirectory(claimed));
+    await this.#take(claimed, checkpoint);
   }
 
-  #take(claimed: ClaimedCheckpoint, checkpoint: Checkpoint): void {
+  async #take(claimed: ClaimedCheckpoint, checkpoint: Checkpoint): Promise<void> {
     this.#claimed = claimed;
     if (this.jobDirectory !== null)
       recordClaim(this.host.fs, this.jobDirectory, claimed, checkpoint, this.#config.checkpointing.retained);
+    await this.#ownAllDueWith(claimed);
+  }
+
+  /** Also what the former job had claimed. What another job owns that has claimed it too is not waited for. */
+  async #ownAllDueWith(claimed: ClaimedCheckpoint): Promise<void> {
+    for (const due of claimsDueWith(this.host.fs, claimed)) await this.#own(ownedDirectory(due)).catch(() => undefined);
   }
 
   /** An earlier process of the job has claimed something, and died before it had deleted it. */
@@ -241,7 +253,8 @@ export class CheckpointStore {
     try {
       const claim = findClaim(this.host.fs, this.jobDirectory);
       if (claim === null) return;
-      await this.#own(claim.claimed.jobDirectory ?? claim.claimed.directory);
+      await this.#own(ownedDirectory(claim.claimed));
+      await this.#ownAllDueWith(claim.claimed);
       this.#claimed = claim.claimed;
     } catch {
       // Another job has it now, or it cannot be read: `tidemark gc` looks again.
@@ -250,12 +263,17 @@ export class CheckpointStore {
     this.completed();
   }
 
-  #deleteClaimed(): void {
+  /** @param atEnd  the job's own directory, and with it what it says of its claim, is removed next */
+  #deleteClaimed(atEnd = false): void {
     const claimed = this.#claimed;
     this.#claimed = null;
     if (claimed === null) return;
     try {
-      deleteClaimed(this.host.fs, claimed);
+      const due = claimsDueWith(this.host.fs, claimed);
+      const owned = due.filter((one) => this.#locks.has(ownedDirectory(one)));
+      // Another job has claimed a part of it too: all stays, with its records, for the next start or `tidemark gc`.
+      if (owned.length < due.length && !atEnd) return;
+      for (const one of owned) deleteClaimed(this.host.fs, one);
       if (this.jobDirectory !== null) forgetClaim(this.host.fs, this.jobDirectory);
     } catch {
       // The job does not end for that. Its record stays, and the next start or `tidemark gc` tries again.

@@ -1,7 +1,7 @@
 /** Collection of the garbage of one job's directory that no job runs in. */
 import { join } from 'node:path';
 import { TidemarkError } from '../format/errors.ts';
-import { deleteClaimed } from '../snapshot/claim.ts';
+import { claimsDueWith, deleteClaimed, ownedDirectory } from '../snapshot/claim.ts';
 import { findClaim, forgetClaim } from '../snapshot/claim-record.ts';
 import { directoryExists, withRegularFile } from '../snapshot/files.ts';
 import type { FsPort } from '../snapshot/fs-port.ts';
@@ -9,6 +9,7 @@ import { collectGarbage, type CollectionPlan, type CollectionRequest } from '../
 import { checkpointDirectory, sharedDirectory, tablePath } from '../snapshot/paths.ts';
 import { checkpointsToKeep } from '../snapshot/own-checkpoints.ts';
 import { findCheckpointsOfJob, type FoundCheckpoint } from '../snapshot/restore.ts';
+import type { DirectoryLock } from './dir-lock.ts';
 import type { Storage } from './host.ts';
 
 export interface CollectJobOptions {
@@ -67,29 +68,41 @@ export async function collectJob(
 }
 
 /**
- * Deletes what the job has claimed and subsumed, when it did not come to do that itself. @returns its directory, when it is due
+ * Deletes what the job has claimed and subsumed, when it did not come to do that itself. @returns the directories of all that goes, when it is due
  */
 async function collectClaimed(
-  { fs, lockDirectory }: Storage,
+  storage: Storage,
   directory: string,
   own: readonly FoundCheckpoint[],
   { retained, dryRun }: CollectJobOptions,
 ): Promise<readonly string[]> {
+  const { fs } = storage;
   const claim = findClaim(fs, directory, dryRun);
   const sound = own.filter(({ problem }) => problem === null).length;
   if (claim === null || sound < Math.min(retained, claim.retained)) return [];
-  const { claimed } = claim;
-  if (dryRun) return [claimed.directory];
-  const lock = await lockDirectory(claimed.jobDirectory ?? claimed.directory, { waitMs: 500 }).catch(() => null);
-  // Another job has it now.
-  if (lock === null) return [];
+  const due = claimsDueWith(fs, claim.claimed);
+  const directories = due.map((one) => one.directory);
+  if (dryRun) return directories;
+  const locks: DirectoryLock[] = [];
   try {
-    deleteClaimed(fs, claimed);
+    // Another job may have a part of it now.
+    if (!(await lockAll(storage, due.map(ownedDirectory), locks))) return [];
+    for (const one of due) deleteClaimed(fs, one);
     forgetClaim(fs, directory);
   } finally {
-    await lock.release();
+    for (const lock of locks) await lock.release();
   }
-  return [claimed.directory];
+  return directories;
+}
+
+/** @returns false when one is not to be had; those before it are in `locks` all the same */
+async function lockAll({ lockDirectory }: Storage, directories: readonly string[], locks: DirectoryLock[]): Promise<boolean> {
+  for (const directory of directories) {
+    const lock = await lockDirectory(directory, { waitMs: 500 }).catch(() => null);
+    if (lock === null) return false;
+    locks.push(lock);
+  }
+  return true;
 }
 
 function describe(fs: FsPort, directory: string, plan: CollectionPlan): JobCollection {

@@ -2,6 +2,8 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { collectJob } from '../../src/main/collect-job.ts';
+import { lockDirectory } from '../../src/main/dir-lock.ts';
 import { realFs } from '../../src/snapshot/fs-port.ts';
 import { verifyCheckpoint } from '../../src/snapshot/verify.ts';
 import { digestsOf, listCheckpoints, tablesOf } from '../support/checkpoint-reader.mjs';
@@ -216,6 +218,43 @@ describe('claim modes', () => {
     await handle.cancel();
     expect(existsSync(from)).toBe(false);
   });
+
+  it('claim from a job that had not deleted yet what it had claimed itself: both go when they are subsumed', async () => {
+    const directory = makeDirectory();
+    const file = writeJob(directory, 'job.mjs', FIRST);
+    const { from: first, digests } = await takeOne(file, directory, 'native');
+    const second = await claimAndEnd(file, directory, first, 5);
+    expect(existsSync(first)).toBe(true);
+    const third = await claimAndEnd(file, directory, second, 1);
+    expect([first, dirname(second)].filter((path) => existsSync(path))).toEqual([]);
+    expect(await restored(file, third)).toEqual(digests);
+  });
+
+  it('claim from such a job, cut short: tidemark gc removes both, unless a job runs that has one of them', async () => {
+    const directory = makeDirectory();
+    const file = writeJob(directory, 'job.mjs', FIRST);
+    const { from: first } = await takeOne(file, directory, 'checkpoint');
+    const second = await claimAndEnd(file, directory, first, 5);
+    const third = await claimAndEnd(file, directory, second, 5);
+    const collect = async (): Promise<readonly string[]> =>
+      (await collectJob({ fs: realFs, lockDirectory }, dirname(third), { retained: 1, dryRun: false })).checkpoints;
+    const owner = await lockDirectory(dirname(first));
+    expect(await collect()).toEqual([]);
+    await owner.release();
+    expect([first, second].filter((path) => existsSync(path))).toEqual([first, second]);
+    expect(await collect()).toEqual([first, second]);
+    expect([first, dirname(second)].filter((path) => existsSync(path))).toEqual([]);
+    expect(existsSync(third)).toBe(true);
+  });
+
+  /** A job that claims one, takes one, and ends. */
+  async function claimAndEnd(file: string, directory: string, from: string, retained: number): Promise<string> {
+    const config = { 'state.checkpoints.num-retained': retained };
+    const handle = await startStill(file, { directory, from, claimMode: 'claim', config });
+    const { path } = await handle.checkpoint();
+    await handle.cancel();
+    return path;
+  }
 
   async function takeOne(
     file: string,

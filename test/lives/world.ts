@@ -456,7 +456,12 @@ export class World {
     for (const { spec, process, claimed } of this.#jobs.values()) {
       const directory = `${CHECKPOINTS}/${spec.jobId}`;
       const own = complete.filter((path) => path.startsWith(`${directory}/`)).length;
-      if (own === 0) continue;
+      if (own === 0) {
+        // Its directory has gone with what another job has claimed of it.
+        if (claimed !== null && this.#hasGoneFor(spec) && complete.includes(claimed))
+          this.#violations.push(`${claimed} was claimed by job ${spec.jobId}, of which nothing is left, and is still there`);
+        continue;
+      }
       if (own < process.config.checkpointing.retained) claiming.push(directory);
       else if (claimed !== null && complete.includes(claimed))
         this.#violations.push(
@@ -464,6 +469,17 @@ export class World {
         );
     }
     return claiming;
+  }
+
+  /** Did another job claim the last of it, and delete it? Whoever else had claimed the same as it did has that now. */
+  #hasGoneFor({ jobId }: JobSpec): boolean {
+    const { claimed, hadCheckpoint } = this.#jobs.get(jobId) as Job;
+    const others = [...this.#claims].filter(([path]) => path.startsWith(`${CHECKPOINTS}/${jobId}/`));
+    return (
+      hadCheckpoint &&
+      others.some(([, claimers]) => [...claimers].some((other) => this.#jobs.get(other)?.hadCheckpoint)) &&
+      this.#claims.get(claimed ?? '')?.size === 1
+    );
   }
 
   /** One that was killed may have been about to delete its checkpoints, because of the end that it was asked for, or of a failure. */
@@ -512,10 +528,17 @@ export class World {
     return [...this.#settled].some(({ spec }) => path.startsWith(`${CHECKPOINTS}/${spec.jobId}/`));
   }
 
-  #claimedBy(jobId: string): string[] {
+  /** Also what the owner of it had claimed before, and so on. */
+  #claimedBy(jobId: string, known = new Set<string>()): string[] {
+    if (known.has(jobId)) return [];
+    known.add(jobId);
     return [...this.#claims]
       .filter(([, claimers]) => claimers.has(jobId))
-      .map(([path]) => (path.startsWith(CHECKPOINTS) ? path.slice(0, path.lastIndexOf('/')) : path));
+      .flatMap(([path]) => {
+        if (!path.startsWith(CHECKPOINTS)) return [path];
+        const directory = path.slice(0, path.lastIndexOf('/'));
+        return [directory, ...this.#claimedBy(directory.slice(directory.lastIndexOf('/') + 1), known)];
+      });
   }
 
   #hadCheckpoints(before: ReadonlyMap<string, Uint8Array | null>, path: string): boolean {

@@ -62,6 +62,11 @@ export interface SplitReader<T> {
   location?(): string;
   /** Share of the split that is read, 0 to 1, where it is known. */
   progress?(): number;
+  /**
+   * Is what it reads now a backlog: old input that it catches up with? While a reader of any source says so, periodic checkpoints come as
+   * `execution.checkpointing.interval-during-backlog` says. Asked after each turn, so cheap.
+   */
+  backlog?(): boolean;
   /** The split has been read, or the job was stopped. Not called when the job is cancelled or fails: its threads are ended then. */
   close(): void | Promise<void>;
 }

@@ -64,8 +64,16 @@ export function attemptOptionsOf(facts: AttemptFacts): AttemptOptions {
 
 export function checkpointingOptionsOf({ config, store, point }: AttemptFacts): CheckpointingOptions {
   const { intervalMs, timeoutMs, minPauseMs, maxConcurrent, tolerableFailures, incremental, retained } = config.checkpointing;
+  const duringBacklogMs = config.checkpointing.intervalDuringBacklogMs ?? intervalMs;
   return {
-    coordinator: { intervalMs, timeoutMs, minPauseMs, maxConcurrent, tolerableFailures },
+    coordinator: {
+      intervalMs,
+      backlogIntervalMs: duringBacklogMs === 0 ? null : duringBacklogMs,
+      timeoutMs,
+      minPauseMs,
+      maxConcurrent,
+      tolerableFailures,
+    },
     fs: store.host.fs,
     incremental,
     jobDirectory: store.jobDirectory,

@@ -166,6 +166,11 @@ export class Checkpointing {
     scheduler.wakeSources();
   }
 
+  /** A source has begun to read a backlog, or none does any more. */
+  backlog(backlog: boolean): void {
+    this.#dispatch({ type: 'backlog', backlog, nowMs: performance.now() });
+  }
+
   /** A subtask passed a barrier: its part is written in the background. */
   synced(subtask: ScheduledSubtask, snapshot: SyncSnapshot): void {
     const { checkpointId } = snapshot;

@@ -36,6 +36,8 @@ export interface Config {
   readonly stateMemoryLimitBytes: number | null;
   readonly checkpointing: {
     readonly intervalMs: number | null;
+    /** null: the same; 0: no periodic checkpoints meanwhile. */
+    readonly intervalDuringBacklogMs: number | null;
     readonly timeoutMs: number;
     readonly minPauseMs: number;
     readonly maxConcurrent: number;
@@ -87,6 +89,7 @@ export function resolveConfig(sources: ConfigSources = {}): Config {
     stateMemoryLimitBytes: get('state.memory.limit'),
     checkpointing: {
       intervalMs: get('execution.checkpointing.interval'),
+      intervalDuringBacklogMs: get('execution.checkpointing.interval-during-backlog'),
       timeoutMs: get('execution.checkpointing.timeout'),
       minPauseMs: get('execution.checkpointing.min-pause'),
       maxConcurrent: get('execution.checkpointing.max-concurrent-checkpoints'),
@@ -179,6 +182,16 @@ function contradictions(config: Config, values: ReadonlyMap<OptionKey, ResolvedV
   if (checkpointing.intervalMs !== null && checkpointing.directory === null) {
     problems.push(
       `execution.checkpointing.interval is set (${origin('execution.checkpointing.interval')}) but not execution.checkpointing.dir: say where checkpoints go`,
+    );
+  }
+  const { intervalMs, intervalDuringBacklogMs } = checkpointing;
+  if (intervalDuringBacklogMs !== null && intervalDuringBacklogMs > 0 && intervalDuringBacklogMs < (intervalMs ?? Infinity)) {
+    const interval =
+      intervalMs === null
+        ? 'execution.checkpointing.interval is not set: without it there are no periodic checkpoints at any time'
+        : `execution.checkpointing.interval is ${formatOption('execution.checkpointing.interval', intervalMs)} (${origin('execution.checkpointing.interval')}): checkpoints come no more often during a backlog than otherwise, or not at all (0)`;
+    problems.push(
+      `execution.checkpointing.interval-during-backlog is ${formatOption('execution.checkpointing.interval-during-backlog', intervalDuringBacklogMs)} (${origin('execution.checkpointing.interval-during-backlog')}), but ${interval}`,
     );
   }
   if (checkpointing.minPauseMs > 0 && checkpointing.maxConcurrent > 1) {

@@ -20,6 +20,9 @@
  * | manual                | periodic            | waits                               | yes                                   |
  * | periodic              |                     | waits, and missed ones are dropped  | yes                                   |
  *
+ * While a source reads a backlog another interval holds, or there are no periodic checkpoints. When that changes, what is due keeps its time
+ * unless an interval from now is sooner (as in Flink), so that the end of a backlog need not wait for the end of a long interval.
+ *
  * Nothing starts while more than `maxConcurrent` old checkpoints wait for their deletion: a disk that is slower at
  * deleting than we are at writing would fill up.
  *
@@ -36,6 +39,8 @@ export type Trigger = 'periodic' | 'manual' | 'savepoint' | 'stop' | 'final';
 export interface CoordinatorOptions {
   /** null: no periodic checkpoints. */
   readonly intervalMs: number | null;
+  /** The same while a source reads a backlog. */
+  readonly backlogIntervalMs: number | null;
   readonly timeoutMs: number;
   readonly minPauseMs: number;
   readonly maxConcurrent: number;
@@ -81,6 +86,8 @@ export interface CoordinatorState {
   readonly closing: boolean;
   /** Old checkpoints that are not deleted yet. */
   readonly waitingForDeletion: number;
+  /** A source reads a backlog. */
+  readonly backlog: boolean;
 }
 
 export type CoordinatorEvent =
@@ -94,7 +101,9 @@ export type CoordinatorEvent =
   | { readonly type: 'failed'; readonly id: number; readonly reason: string; readonly nowMs: number }
   /** No periodic checkpoints from now on: the job drains. */
   | { readonly type: 'close' }
-  | { readonly type: 'deletion'; readonly waiting: number; readonly nowMs: number };
+  | { readonly type: 'deletion'; readonly waiting: number; readonly nowMs: number }
+  /** The first source has begun to read a backlog, or the last one has read its own. */
+  | { readonly type: 'backlog'; readonly backlog: boolean; readonly nowMs: number };
 
 export type CoordinatorEffect =
   | { readonly type: 'trigger'; readonly id: number; readonly trigger: Trigger; readonly atMs: number }
@@ -122,13 +131,14 @@ export function initialCoordinator(options: CoordinatorOptions, firstId: number,
     nextId: firstId,
     pending: [],
     queue: [],
-    dueAtMs: options.intervalMs === null ? Infinity : nowMs + options.intervalMs,
+    dueAtMs: nowMs + (options.intervalMs ?? Infinity),
     lastCompletedAtMs: -Infinity,
     consecutiveFailures: 0,
     completed: 0,
     failed: 0,
     closing: false,
     waitingForDeletion: 0,
+    backlog: false,
   };
 }
 
@@ -168,11 +178,24 @@ export function stepCoordinator(options: CoordinatorOptions, state: CoordinatorS
       return { state: { ...state, closing: true, dueAtMs: Infinity }, effects: [] };
     case 'deletion':
       return triggerDue(options, { ...state, waitingForDeletion: event.waiting }, [], event.nowMs);
+    case 'backlog':
+      return triggerDue(options, changeInterval(options, { ...state, backlog: event.backlog }, event.nowMs), [], event.nowMs);
   }
 }
 
+/** The interval that holds now. */
+function intervalOf(options: CoordinatorOptions, state: CoordinatorState): number | null {
+  return state.backlog ? options.backlogIntervalMs : options.intervalMs;
+}
+
+function changeInterval(options: CoordinatorOptions, state: CoordinatorState, nowMs: number): CoordinatorState {
+  const intervalMs = intervalOf(options, state);
+  if (state.closing || intervalMs === null) return { ...state, dueAtMs: Infinity };
+  return { ...state, dueAtMs: Math.min(state.dueAtMs, nowMs + intervalMs) };
+}
+
 function reopen(options: CoordinatorOptions, state: CoordinatorState, nowMs: number): CoordinatorState {
-  return { ...state, closing: false, dueAtMs: options.intervalMs === null ? Infinity : nowMs + options.intervalMs };
+  return { ...state, closing: false, dueAtMs: nowMs + (intervalOf(options, state) ?? Infinity) };
 }
 
 /** Savepoints and the last checkpoint of a stopping job before what people ask for, before the periodic ones. */
@@ -293,16 +316,17 @@ function triggerDue(
       effects,
     );
   }
+  const intervalMs = intervalOf(options, current);
   const periodicAtMs = Math.max(current.dueAtMs, current.lastCompletedAtMs + options.minPauseMs);
   if (
     !current.closing &&
-    options.intervalMs !== null &&
+    intervalMs !== null &&
     nowMs >= periodicAtMs &&
     current.queue.length === 0 &&
     mayStart(options, current, limit, 'periodic')
   ) {
     current = start(
-      { ...current, dueAtMs: nextDue(current.dueAtMs, options.intervalMs, nowMs) },
+      { ...current, dueAtMs: nextDue(current.dueAtMs, intervalMs, nowMs) },
       'periodic',
       [],
       options,
@@ -351,7 +375,7 @@ function nextDue(dueAtMs: number, intervalMs: number, nowMs: number): number {
 function nextWake(options: CoordinatorOptions, state: CoordinatorState, limit: number): number {
   let wake = Infinity;
   for (const pending of state.pending) if (mayExpire(pending)) wake = Math.min(wake, pending.triggeredAtMs + options.timeoutMs);
-  const mayTrigger = !state.closing && options.intervalMs !== null && mayStart(options, state, limit, 'periodic');
+  const mayTrigger = !state.closing && intervalOf(options, state) !== null && mayStart(options, state, limit, 'periodic');
   if (mayTrigger) wake = Math.min(wake, Math.max(state.dueAtMs, state.lastCompletedAtMs + options.minPauseMs));
   return wake;
 }

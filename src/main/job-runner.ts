@@ -405,6 +405,7 @@ export class JobRunner extends EventEmitter<JobEvents> implements JobHandle {
         this.#nextEpoch = Math.max(this.#nextEpoch, snapshot.checkpointId + 1);
         checkpointing()?.synced(subtask, snapshot);
       },
+      backlog: (backlog) => checkpointing()?.backlog(backlog),
       failed: fail,
       finished: () => this.#onAllProcessed(),
       printed: (text) => process.stdout.write(text),

@@ -85,6 +85,8 @@ export interface ScheduledSubtask {
 export interface SchedulerEvents {
   snapshot(subtask: ScheduledSubtask, snapshot: SyncSnapshot): void;
   failed(error: Error): void;
+  /** The first subtask of a source reads a backlog, or none does any more. */
+  backlog(backlog: boolean): void;
   /** Every subtask has finished: all records are processed. */
   finished(): void;
   printed(text: string): void;
@@ -121,6 +123,9 @@ export class Scheduler {
   #running = false;
   #finishedReported = false;
   #idle: (() => void)[] = [];
+  /** Subtasks of sources that read a backlog. */
+  readonly #behind = new Set<ScheduledSubtask>();
+  #backlog = false;
 
   constructor(
     deployment: Deployment,
@@ -365,7 +370,16 @@ export class Scheduler {
     this.#release(worker, turn);
     if (result !== undefined) this.#takeResult(turn.subtask, result);
     if (!this.#running) return;
+    if (turn.subtask.source) this.#noteBacklog(turn.subtask);
     this.dispatch();
+  }
+
+  #noteBacklog(subtask: ScheduledSubtask): void {
+    if ((this.flags(subtask) & SubtaskFlag.backlog) === 0) this.#behind.delete(subtask);
+    else this.#behind.add(subtask);
+    if (this.#behind.size > 0 === this.#backlog) return;
+    this.#backlog = !this.#backlog;
+    this.#events.backlog(this.#backlog);
   }
 
   #takeResult(subtask: ScheduledSubtask, result: TurnResult): void {

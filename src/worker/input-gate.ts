@@ -28,6 +28,7 @@ export class InputGate implements StageInput {
   watermarkMs = -Infinity;
   firstBarrierAtMs = 0;
   readonly progress = 0;
+  readonly backlog = false;
   readonly #readers: readonly ChannelReader[];
   readonly #watermarks: Float64Array;
   readonly #head: RowsHead;

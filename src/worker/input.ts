@@ -25,6 +25,8 @@ export interface StageInput {
   readonly watermarkMs: number;
   /** Of a source: how many splits it has read, with the share of those that are open. 0 otherwise. */
   readonly progress: number;
+  /** Is it a source that reads a backlog? */
+  readonly backlog: boolean;
   /** When the first barrier of the epoch arrived, in ms since 1970; 0 if none has. */
   readonly firstBarrierAtMs: number;
   /** Part of the subtask's operator state: of a source, its splits. */

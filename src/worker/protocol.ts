@@ -124,6 +124,8 @@ export const SubtaskFlag = {
   ending: 8,
   /** A source that waits: due at `wakeAtMs`. */
   waiting: 16,
+  /** A source that reads a backlog. */
+  backlog: 32,
 } as const;
 
 /**

@@ -127,6 +127,11 @@ export class SourceInput implements StageInput, RecordOutput<unknown> {
     return splits;
   }
 
+  get backlog(): boolean {
+    for (const { reader } of this.#open) if (reader?.backlog?.() === true) return true;
+    return false;
+  }
+
   // RecordOutput, as the reader sees it.
 
   emit(value: unknown, timestampMs = -Infinity): void {

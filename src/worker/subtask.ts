@@ -141,6 +141,7 @@ export class Subtask {
     if (reason === 'idle') flags |= SubtaskFlag.waiting;
     if (this.#ending && !this.#finished) flags |= SubtaskFlag.ending;
     if (this.#finished) flags |= SubtaskFlag.finished;
+    if (input.backlog) flags |= SubtaskFlag.backlog;
     Atomics.store(control.i32, this.#word + ControlWord.flags, flags);
     return this.#result();
   }

@@ -340,6 +340,17 @@ describe('a source of the user', () => {
     expect(() => reader.position()).toThrow(/position\(\) in split 'only' must return the position itself.*returned a promise/);
   });
 
+  it('says with true or false whether it reads a backlog; without a word there is none', async () => {
+    const open = (backlog: unknown) => createSource(withReader({ backlog })).open({ id: 'only', data: 0 }, null, sourceContext);
+    expect((await open(() => true)).backlog?.()).toBe(true);
+    expect((await open(() => false)).backlog?.()).toBe(false);
+    expect((await open(undefined)).backlog?.()).toBe(false);
+    for (const odd of [() => 1, () => undefined, () => Promise.reject(new Error('unheard'))]) {
+      const reader = await open(odd);
+      expect(() => reader.backlog?.()).toThrow(/backlog\(\) in split 'only' must return true or false/);
+    }
+  });
+
   it('that emits between two reads is told to keep what it has until the next', async () => {
     let late: RecordOutput<unknown> | undefined;
     for (const read of [

@@ -229,7 +229,6 @@ describe('values', () => {
     ['state.backend.local-recovery', 'checkpoints lie on this host'],
     ['execution.checkpointing.checkpoints-after-tasks-finish', 'always go on'],
     ['execution.checkpointing.checkpoints-after-tasks-finish.enabled', 'always go on'],
-    ['execution.checkpointing.interval-during-backlog', 'there is one interval'],
     ['execution.checkpointing.file-merging.enabled', 'no small files to merge'],
     ['execution.checkpointing.region.enabled', 'of the whole job'],
     ['execution.checkpointing.storage', 'always files'],
@@ -239,6 +238,7 @@ describe('values', () => {
     ['state.backend.type', 'there is one state backend'],
     ['taskmanager.numberOfTaskSlots', 'set task.threads'],
     ['taskmanager.state.local.root-dirs', 'one process on one host'],
+    ['jobmanager.rpc.address', 'one process on one host'],
   ])('configuration: %s is refused with the reason: %s', (key, reason) => {
     const message = problemOf({ overrides: { [key]: 'true' } });
     expect(message).toContain(`${key} (-D) is refused: `);
@@ -265,6 +265,36 @@ describe('values', () => {
 
   test('configuration: an interval without a directory is refused', () => {
     expect(problemOf({ overrides: { 'execution.checkpointing.interval': '1 s' } })).toContain('execution.checkpointing.dir');
+  });
+
+  test('configuration: the interval during a backlog is none, or no shorter than the interval', () => {
+    const given = (during: string, interval?: string) => ({
+      overrides: {
+        'execution.checkpointing.interval-during-backlog': during,
+        'execution.checkpointing.dir': '/checkpoints',
+        ...(interval !== undefined && { 'execution.checkpointing.interval': interval }),
+      },
+    });
+    for (const [during, ms] of [
+      ['10 s', 10_000],
+      ['1 min', 60_000],
+      ['0', 0],
+      ['none', null],
+    ] as const)
+      expect(resolveConfig(given(during, '10 s')).checkpointing.intervalDuringBacklogMs).toBe(ms);
+    expect(problemOf(given('9 s', '10 s'))).toContain(
+      'interval-during-backlog is 9 s (-D), but execution.checkpointing.interval is 10 s (-D)',
+    );
+    expect(problemOf(given('9 s'))).toContain('interval is not set');
+    expect(resolveConfig(given('0')).checkpointing.intervalDuringBacklogMs).toBe(0);
+  });
+
+  test('configuration: what a failure restarts is the whole job', () => {
+    const key = 'jobmanager.execution.failover-strategy';
+    expect(resolveConfig({ overrides: { [key]: 'full' } }).values.get(key)).toEqual({ value: 'full', origin: '-D' });
+    expect(problemOf({ overrides: { [key]: 'region' } })).toContain(
+      `${key}: "region" is refused: parts of a job share its threads and its checkpoints`,
+    );
   });
 
   test('configuration: a pause and overlapping checkpoints exclude each other', () => {

@@ -15,6 +15,7 @@ import {
 
 const OPTIONS: CoordinatorOptions = {
   intervalMs: 100,
+  backlogIntervalMs: 500,
   timeoutMs: 1000,
   minPauseMs: 0,
   maxConcurrent: 1,
@@ -32,6 +33,8 @@ function eventOf(text: string, nowMs: number): CoordinatorEvent {
       return { type, nowMs };
     case 'request':
       return { type, trigger: argument as Trigger, token: nowMs, nowMs };
+    case 'backlog':
+      return { type, backlog: argument === 'begins', nowMs };
     case 'deletion':
       return { type, waiting: Number(argument), nowMs };
     case 'failed':
@@ -70,6 +73,16 @@ function run(events: readonly string[], options: CoordinatorOptions = OPTIONS): 
   return { state, effects };
 }
 
+const BACKLOG_WITH_ONE = [
+  '10 backlog begins',
+  '100 time',
+  '101 synced 1',
+  '102 synced 1',
+  '103 persisted 1',
+  '104 persisted 1',
+  '105 published 1',
+] as const;
+
 /** Ways into each state, of checkpoint 1. */
 const INTO = {
   idle: [],
@@ -86,6 +99,9 @@ const INTO = {
   ],
   closing: ['10 close'],
   'deletion slow': ['10 deletion 2'],
+  backlog: ['10 backlog begins'],
+  'backlog, one complete': BACKLOG_WITH_ONE,
+  'backlog over': [...BACKLOG_WITH_ONE, '150 backlog ends'],
 } as const;
 
 type Row = readonly [state: keyof typeof INTO, event: string, effects: string, pending: string];
@@ -133,6 +149,17 @@ const TRANSITIONS: readonly Row[] = [
   ['deletion slow', '500 request savepoint', '', ''],
   ['deletion slow', '500 request stop', '', ''],
   ['deletion slow', '500 deletion 1', 'periodic 1', '1'],
+  ['idle', '50 backlog begins', '', ''],
+  ['idle', '150 backlog begins', 'periodic 1', '1'],
+  ['backlog', '99 time', '', ''],
+  ['backlog', '100 time', 'periodic 1', '1'],
+  ['backlog, one complete', '599 time', '', ''],
+  ['backlog, one complete', '600 time', 'periodic 2', '2'],
+  ['backlog, one complete', '300 request manual', 'manual 2', '2'],
+  ['backlog, one complete', '300 backlog ends', '', ''],
+  ['backlog over', '249 time', '', ''],
+  ['backlog over', '250 time', 'periodic 2', '2'],
+  ['closing', '500 backlog begins', '', ''],
 ];
 
 describe('coordinator: transitions', () => {
@@ -145,6 +172,7 @@ describe('coordinator: transitions', () => {
   test('every event stands in the table', () => {
     const events = new Set(TRANSITIONS.map(([, event]) => event.split(' ')[1]));
     expect([...events].toSorted()).toEqual([
+      'backlog',
       'close',
       'deletion',
       'failed',
@@ -184,6 +212,15 @@ describe('coordinator: what may start', () => {
   });
   test('while the job is closing: everything but what is periodic', () => {
     expect(cell(['250 close'])).toEqual({ ...ALL, periodic: false });
+  });
+
+  test('in a backlog for which periodic ones are off: everything else; afterwards the interval begins anew', () => {
+    const options = { ...OPTIONS, backlogIntervalMs: null };
+    expect(cell(['10 backlog begins'], options)).toEqual({ ...ALL, periodic: false });
+    const stopped = ['10 backlog begins', '200 request stop', '210 failed 1'];
+    expect(starts('periodic', stopped, options)).toBe(false);
+    expect(starts('periodic', ['10 backlog begins', '201 backlog ends'], options)).toBe(false);
+    expect(starts('periodic', ['10 backlog begins', '200 backlog ends'], options)).toBe(true);
   });
 
   test('of those that wait, the most urgent is first, and among equals the one that asked first', () => {

@@ -11,6 +11,7 @@ import {
 
 const OPTIONS: CoordinatorOptions = {
   intervalMs: 100,
+  backlogIntervalMs: 100,
   timeoutMs: 1000,
   minPauseMs: 0,
   maxConcurrent: 1,

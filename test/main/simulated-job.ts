@@ -248,7 +248,14 @@ export class SimulatedJob {
       },
       run: (task: Task) => this.#give(task),
     } as unknown as RunningAttempt;
-    const coordinator = { intervalMs: null, timeoutMs: 60_000, minPauseMs: 0, maxConcurrent, tolerableFailures: 1000 };
+    const coordinator = {
+      intervalMs: null,
+      backlogIntervalMs: null,
+      timeoutMs: 60_000,
+      minPauseMs: 0,
+      maxConcurrent,
+      tolerableFailures: 1000,
+    };
     const events: CheckpointingEvents = {
       completed: () => undefined,
       saved: () => undefined,

@@ -148,7 +148,14 @@ async function reach(known: Map<string, Moment>, start: Start, inputs: readonly 
     attempt as unknown as Attempt,
     GRAPH,
     {
-      coordinator: { intervalMs: null, timeoutMs: Infinity, minPauseMs: 0, maxConcurrent: 1, tolerableFailures: Infinity },
+      coordinator: {
+        intervalMs: null,
+        backlogIntervalMs: null,
+        timeoutMs: Infinity,
+        minPauseMs: 0,
+        maxConcurrent: 1,
+        tolerableFailures: Infinity,
+      },
       // What is left of a savepoint that failed is removed here: there is nothing of it, since its task is the model's.
       fs: new SimFs(),
       incremental: true,

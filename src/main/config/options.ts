@@ -46,6 +46,11 @@ export const OPTIONS = {
     null,
     'Time between the starts of two checkpoints. `none`: no checkpoints.',
   ),
+  'execution.checkpointing.interval-during-backlog': option(
+    optional(duration(0)),
+    null,
+    'The interval while a source says that it reads a backlog: `0` for no periodic checkpoints meanwhile, otherwise no shorter than `interval`. `none`: the same interval.',
+  ),
   'execution.checkpointing.mode': option(
     choice(['EXACTLY_ONCE'], {
       refused: { AT_LEAST_ONCE: 'alignment never blocks a thread here, so there is no latency to win by giving up exactly-once' },
@@ -175,6 +180,17 @@ export const OPTIONS = {
     'Restarts before the job fails, counted from the last reset. `none`: no bound.',
   ),
 
+  'jobmanager.execution.failover-strategy': option(
+    choice(['full'], {
+      refused: {
+        region:
+          'parts of a job share its threads and its checkpoints, so a failure takes all of them back to the last checkpoint together',
+      },
+    }),
+    'full',
+    'What a failure restarts: the whole job, from its last checkpoint.',
+  ),
+
   // To hand a turn over costs 70 to 300 microseconds where all cores are busy, caches included. Word count, 2 threads, CPU time a word:
   // 243 ns at 4 ms, 225 at 8, 218 at 16.
   'runtime.turn.budget': option(
@@ -242,7 +258,6 @@ export const REFUSED: readonly (readonly [key: string, reason: string])[] = [
     'execution.checkpointing.checkpoints-after-tasks-finish',
     'checkpoints always go on when parts of the job have finished, and the last one is taken at its end',
   ],
-  ['execution.checkpointing.interval-during-backlog', 'sources do not say that they are behind: there is one interval'],
   ['execution.checkpointing.region', 'every checkpoint is of the whole job'],
   ['state.backend.async', 'checkpoints are always written in the background'],
   ['state.backend', 'there is one state backend, in shared memory'],

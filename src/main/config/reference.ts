@@ -6,7 +6,7 @@ const SECTIONS: readonly (readonly [title: string, prefixes: readonly string[]])
   ['Checkpoints', ['execution.checkpointing.']],
   ['Starting from a checkpoint', ['execution.state-recovery.']],
   ['State', ['state.']],
-  ['Restarts', ['restart-strategy.']],
+  ['Restarts', ['restart-strategy.', 'jobmanager.']],
   ['Tuning', ['runtime.']],
 ];
 

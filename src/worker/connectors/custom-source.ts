@@ -123,6 +123,18 @@ class CheckedReader implements SplitReader<unknown> {
     return progress >= 0 && progress <= 1 ? progress : 0;
   }
 
+  backlog(): boolean {
+    if (this.#reader.backlog === undefined) return false;
+    const what = `say whether it reads a backlog in split '${this.#split.id}'`;
+    const backlog: unknown = attempt(this.#source, what, () => this.#reader.backlog?.());
+    if (typeof backlog === 'boolean') return backlog;
+    if (isThenable(backlog)) backlog.then(undefined, () => undefined);
+    throw broken(
+      this.#source,
+      `backlog() in split '${this.#split.id}' must return true or false, but it returned ${describeValue(backlog)}`,
+    );
+  }
+
   close(): void | Promise<void> {
     return attempt(this.#source, `close split '${this.#split.id}'`, () => this.#reader.close());
   }

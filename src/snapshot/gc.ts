@@ -138,8 +138,23 @@ export function collectGarbage(
   request: CollectionRequest,
   options: { readonly dryRun?: boolean } = {},
 ): CollectionReport & { readonly plan: CollectionPlan } {
-  const plan = planCollection(readFacts(fs, jobDir, request.sweep), request);
+  const plan = decideCollection(fs, jobDir, request);
   if (options.dryRun === true) return { plan, retired: [], deletedTables: 0, failures: [] };
+  return { plan, ...carryOutCollection(fs, jobDir, request, plan) };
+}
+
+/** What may go, of what is there now. Throws as `collectGarbage`. */
+export function decideCollection(fs: FsPort, jobDir: string, request: CollectionRequest): CollectionPlan {
+  return planCollection(readFacts(fs, jobDir, request.sweep), request);
+}
+
+/** Deletes. What cannot be deleted is reported, and the rest goes all the same as far as it may. */
+export function carryOutCollection(
+  fs: FsPort,
+  jobDir: string,
+  request: CollectionRequest,
+  plan: CollectionPlan,
+): CollectionReport {
   const shared = sharedDirectory(jobDir);
   const failures: { path: string; code: string; message: string }[] = [];
   const remove = (path: string, operation: () => void): boolean => {
@@ -178,7 +193,7 @@ export function collectGarbage(
     for (const name of directories) remove(join(jobDir, name), () => removeDirectoryOfFiles(fs, join(jobDir, name)));
   for (const savepoint of plan.savepoints) remove(savepoint.note, () => removeUnfinishedSavepoint(fs, savepoint));
   if (request.retain.length === 0 && request.sweep && failures.length === 0) removeEmptyDirectories(fs, jobDir);
-  return { plan, retired, deletedTables, failures };
+  return { retired, deletedTables, failures };
 }
 
 function readFacts(fs: FsPort, jobDir: string, sweep: boolean): CollectionFacts {

@@ -4,7 +4,7 @@
  */
 import { syncDirectory } from './files.ts';
 import type { FsPort } from './fs-port.ts';
-import { collectGarbage } from './gc.ts';
+import { type CollectionRequest, collectGarbage } from './gc.ts';
 import { latestCheckpointId } from './publish.ts';
 import { findCheckpointsOfJob, type FoundCheckpoint } from './restore.ts';
 import { findUnfinishedSavepoints, removeUnfinishedSavepoint } from './unfinished-savepoints.ts';
@@ -17,18 +17,21 @@ import { findUnfinishedSavepoints, removeUnfinishedSavepoint } from './unfinishe
  * @throws TidemarkError ERR_IO when the directory cannot be synced
  */
 export function sweepLeftovers(fs: FsPort, jobDir: string): void {
-  syncDirectory(fs, jobDir);
-  const own = findCheckpointsOfJob(fs, jobDir);
+  const request = requestOfSweep(fs, jobDir);
   try {
     // A collection that keeps nothing would remove the directory.
-    if (own.length === 0) {
-      for (const savepoint of findUnfinishedSavepoints(fs, jobDir)) removeUnfinishedSavepoint(fs, savepoint);
-      return;
-    }
-    collectGarbage(fs, jobDir, { retain: own.map(({ checkpointId }) => checkpointId), inFlight: new Set(), sweep: true });
+    if (request.retain.length > 0) collectGarbage(fs, jobDir, request);
+    else for (const savepoint of findUnfinishedSavepoints(fs, jobDir)) removeUnfinishedSavepoint(fs, savepoint);
   } catch {
     // A manifest cannot be read: nothing is deleted, and restoring will say what is wrong. Or it is tried again later.
   }
+}
+
+/** Makes the names of checkpoints durable, and keeps them all. */
+export function requestOfSweep(fs: FsPort, jobDir: string): CollectionRequest {
+  syncDirectory(fs, jobDir);
+  const retain = findCheckpointsOfJob(fs, jobDir).map(({ checkpointId }) => checkpointId);
+  return { retain, inFlight: new Set(), sweep: true };
 }
 
 /** Numbers of the complete checkpoints in a job's directory, oldest first. */

@@ -2,7 +2,7 @@
 import type { Manifest } from '../format/manifest.ts';
 import type { Compression } from '../format/sorted-table/compression.ts';
 import { quietly } from '../snapshot/files.ts';
-import { collectGarbage } from '../snapshot/gc.ts';
+import { type CollectionRequest, collectGarbage } from '../snapshot/gc.ts';
 import type { FsPort } from '../snapshot/fs-port.ts';
 import { linkTables } from '../snapshot/link-in.ts';
 import { sharedDirectory } from '../snapshot/paths.ts';
@@ -41,11 +41,11 @@ export function savepoint(fs: FsPort, task: SavepointTask, compression: Compress
 }
 
 export function collect(fs: FsPort, task: CollectGarbageTask): CollectGarbageResult {
-  const report = collectGarbage(fs, task.jobDirectory, {
-    retain: task.retain,
-    inFlight: new Set(task.inFlight),
-    abandoned: new Set(task.abandoned),
-    sweep: false,
-  });
-  return { failures: report.failures.length, chosen: report.plan.tables };
+  const { failures, plan } = collectGarbage(fs, task.jobDirectory, requestOf(task));
+  return { failures: failures.length, chosen: plan.tables };
+}
+
+/** Beside what the job is writing. */
+export function requestOf({ retain, inFlight, abandoned }: CollectGarbageTask): CollectionRequest {
+  return { retain, inFlight: new Set(inFlight), abandoned: new Set(abandoned), sweep: false };
 }

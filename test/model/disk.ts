@@ -15,6 +15,16 @@ export type Call =
   | { readonly op: 'store'; readonly path: string; readonly content: string; readonly synced: boolean }
   | { readonly op: 'rename' | 'link'; readonly path: string; readonly to: string };
 
+const calls = new Map<string, Call>();
+
+/** Equal calls are one object. */
+export function internedCall(call: Call): Call {
+  const key = `${call.op} ${call.path} ${'to' in call ? call.to : 'content' in call ? `${call.synced} ${call.content}` : ''}`;
+  const known = calls.get(key) ?? call;
+  calls.set(key, known);
+  return known;
+}
+
 /** A content, names, or nothing; or an error. */
 export type Reply = { readonly value: string | readonly string[] | null } | { readonly errno: string };
 
@@ -72,7 +82,7 @@ export class Disk {
     return Disk.#of([{ names: new Map(), durable: new Map(), unsynced: [] }], forgets);
   }
 
-  /** Equal replies are one object. */
+  /** Equal replies are one object. @param call  as `internedCall` gives it */
   call(call: Call): { readonly disk: Disk; readonly reply: Reply } {
     let known = this.#after.get(call);
     if (known === undefined) {

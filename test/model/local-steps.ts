@@ -21,40 +21,56 @@ import type { Call } from './disk.ts';
 export interface Surroundings {
   /** What the program belongs to: a process that opens or closes, or a task of a running one. */
   readonly kind: 'process' | 'publish' | 'gc' | 'write' | 'other';
-  /** Does the call leave the disk as it is? */
-  readonly changesNothing: boolean;
   /** Another process is there, whatever it does. */
   readonly alone: boolean;
   /** A crash may still come. */
   readonly crashes: boolean;
-  /** Kinds of the other tasks that the process has open. */
-  readonly beside: { readonly publish: boolean; readonly gc: boolean; readonly other: boolean; readonly writes: boolean };
+  /** Has the process another task of this kind open? */
+  readonly beside: (kind: Surroundings['kind']) => boolean;
   /** A task that writes a table may still be opened. */
   readonly writesToCome: boolean;
-  /** The locks of processes are seen, and publications wait for collections. */
-  readonly lockIsSeen: boolean;
+  /** Publications wait for collections. */
   readonly publicationWaits: boolean;
+}
+
+/** Nobody else ever sees whether it was taken: the first three rows. */
+export function isUnseen({ op, path }: Call, changesNothing: boolean): boolean {
+  switch (op) {
+    case 'look':
+    case 'store':
+      return true;
+    case 'create':
+      return TEMPORARY.test(path);
+    case 'sync':
+      return changesNothing;
+    case 'makeDirectory':
+      return changesNothing && !TEMPORARY.test(path);
+    default:
+      return false;
+  }
 }
 
 export function isLocal(call: Call, around: Surroundings): boolean {
   const { kind, alone, crashes, beside, publicationWaits } = around;
-  if (call.op === 'look') return true;
-  if (isOfTemporary(call, around.lockIsSeen)) return true;
-  if (call.op === 'sync' && around.changesNothing) return true;
+  if (isOfTemporary(call)) return true;
   const reads = call.op === 'list' || call.op === 'open';
   if (!alone) return false;
-  if (kind === 'process') return reads || (around.lockIsSeen && !crashes);
-  if (!around.lockIsSeen || beside.other || kind === 'other' || kind === 'write') return false;
-  if (kind === 'publish') return !beside.gc && (reads || !crashes);
-  if (!publicationWaits || beside.publish) return false;
-  if (isOfTables(call)) return !beside.writes && !around.writesToCome && (reads || !crashes);
+  if (kind === 'process') return reads || !crashes;
+  if (beside('other') || kind === 'other' || kind === 'write') return false;
+  if (kind === 'publish') return !beside('gc') && (reads || !crashes);
+  if (!publicationWaits || beside('publish')) return false;
+  if (isOfTables(call)) return !beside('write') && !around.writesToCome && (reads || !crashes);
   return reads || !crashes;
 }
 
-function isOfTemporary({ op, path }: Call, lockIsSeen: boolean): boolean {
-  if (op === 'store') return true;
-  if (op === 'create') return /\/\.(tmp|new)-/.test(path);
-  if (!lockIsSeen) return false;
+/** Where a checkpoint is there for others, or is not: neither a table, nor what is in a directory on the way to its deletion. */
+export function isOfNames({ path }: Call): boolean {
+  return !path.includes('/shared') && !path.includes('/.old-');
+}
+
+const TEMPORARY = /\/\.(tmp|new|old)-/;
+
+function isOfTemporary({ op, path }: Call): boolean {
   if (op === 'makeDirectory' || op === 'sync') return path.includes('/.new-');
   return (op === 'list' || op === 'removeDirectory') && path.includes('/.old-');
 }

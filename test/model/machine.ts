@@ -231,7 +231,7 @@ async function reach(known: Map<string, Moment>, start: Start, inputs: readonly 
  * @param tasks      that there were so far
  */
 function whatTellsApart({ start, inputs, open, completed, inProgress, fatal }: Moment, published: string, tasks: number): string {
-  const merged = inputs.some((input) => isResultOf(input, 'merge'));
+  const merged = inputs.some((input) => isResultOf(input, 'merge')) || open.some(({ task }) => task.op === 'merge');
   const collections = inputs.filter((input) => isResultOf(input, 'gc')).length;
   const kept = merged ? inputs : inputs.filter((input) => !isResultOf(input, 'gc'));
   const waiting = completed.length - collections;

@@ -4,13 +4,17 @@ import { listDirectory, removeDirectoryOfFiles, syncDirectory } from '../../src/
 import { deletionName } from '../../src/snapshot/paths.ts';
 import { findCheckpointsOfJob } from '../../src/snapshot/restore.ts';
 import { tablesOf } from '../../src/format/manifest.ts';
+import { publish } from '../../src/worker/file-tasks.ts';
+import type { CollectGarbageResult, CollectGarbageTask } from '../../src/worker/protocol.ts';
+import { stages } from './program.ts';
 import { OPERATIONS, type Operations } from './operations.ts';
 
 /** Publication with another file system than the real one. */
 function publishingWith(change: (fs: FsPort) => Partial<FsPort>): Operations {
   return {
     ...OPERATIONS,
-    carryOut: (fs, task, table) => OPERATIONS.carryOut(task.op === 'publish' ? changed(fs, change(fs)) : fs, task, table),
+    carryOut: (task, table) =>
+      task.op === 'publish' ? stages((fs) => publish(changed(fs, change(fs)), task)) : OPERATIONS.carryOut(task, table),
   };
 }
 
@@ -48,18 +52,19 @@ export const FORGETS_THE_LAST_SYNC = publishingWith((fs) => {
 /** A table goes with the checkpoint that wrote it, whoever has inherited it. */
 export const DELETES_WITH_THE_WRITER: Operations = {
   ...OPERATIONS,
-  carryOut: (fs, task, table) => {
-    if (task.op !== 'gc') return OPERATIONS.carryOut(fs, task, table);
-    const { jobDirectory, retain } = task;
-    for (const { checkpointId, checkpoint, directory } of findCheckpointsOfJob(fs, jobDirectory)) {
-      if (checkpoint === null || checkpointId >= Math.max(...retain)) continue;
-      const away = `${jobDirectory}/${deletionName(`chk-${checkpointId}`)}`;
-      fs.rename(directory, away);
-      syncDirectory(fs, jobDirectory);
-      removeDirectoryOfFiles(fs, away);
-      for (const { hash, createdBy } of tablesOf(checkpoint.manifest).values())
-        if (createdBy === checkpointId) fs.unlink(`${jobDirectory}/shared/${hash}.sst`);
-    }
-    return { failures: 0, chosen: [] };
-  },
+  carryOut: (task, table) =>
+    task.op === 'gc' ? stages((fs) => deleteWithTheWriter(fs, task)) : OPERATIONS.carryOut(task, table),
 };
+
+function deleteWithTheWriter(fs: FsPort, { jobDirectory, retain }: CollectGarbageTask): CollectGarbageResult {
+  for (const { checkpointId, checkpoint, directory } of findCheckpointsOfJob(fs, jobDirectory)) {
+    if (checkpoint === null || checkpointId >= Math.max(...retain)) continue;
+    const away = `${jobDirectory}/${deletionName(`chk-${checkpointId}`)}`;
+    fs.rename(directory, away);
+    syncDirectory(fs, jobDirectory);
+    removeDirectoryOfFiles(fs, away);
+    for (const { hash, createdBy } of tablesOf(checkpoint.manifest).values())
+      if (createdBy === checkpointId) fs.unlink(`${jobDirectory}/shared/${hash}.sst`);
+  }
+  return { failures: 0, chosen: [] };
+}

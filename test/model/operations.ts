@@ -1,23 +1,26 @@
 /**
- * What processes do with files, as programs: the product's functions, in the order in which the product calls them. A table's
- * content is not the model's business; `table` says which of its few contents one has.
+ * What processes do with files, as programs: the product's functions, in the order in which the product calls them, in stages by what
+ * is remembered from one to the next. A table's content is not the model's business; `table` says which of its few contents one has.
  */
 import { type ClaimedCheckpoint, claimOne, deleteClaimed } from '../../src/snapshot/claim.ts';
 import type { FsPort } from '../../src/snapshot/fs-port.ts';
+import { carryOutCollection, decideCollection } from '../../src/snapshot/gc.ts';
 import {
   completeCheckpoints,
   firstEpochOf,
   highestNumber,
   leaveBehind,
-  sweepLeftovers,
+  requestOfSweep,
 } from '../../src/snapshot/own-checkpoints.ts';
 import { prepareJobDirectory } from '../../src/snapshot/publish.ts';
 import { decideResume, findCheckpointsOfJob, openCheckpoint, pathOfTable } from '../../src/snapshot/restore.ts';
 import { TableFile } from '../../src/snapshot/table-file.ts';
-import { collect, publish, savepoint } from '../../src/worker/file-tasks.ts';
+import { findUnfinishedSavepoints, removeUnfinishedSavepoint } from '../../src/snapshot/unfinished-savepoints.ts';
+import { publish, requestOf, savepoint } from '../../src/worker/file-tasks.ts';
 import type { PersistResult } from '../../src/worker/protocol.ts';
 import { writeDelta } from '../snapshot/job-tools.ts';
 import type { OpenTask, Start } from './machine.ts';
+import { type Stages, stages } from './program.ts';
 
 /** What a job is started with. */
 export interface JobOptions {
@@ -34,10 +37,12 @@ export interface Opened extends Start {
 
 /** The operations, so that a mistake can take the place of one. */
 export interface Operations {
-  readonly open: (fs: FsPort, job: JobOptions, next: number | null) => Opened;
-  readonly carryOut: (fs: FsPort, task: OpenTask['task'], table: number) => unknown;
-  readonly dropClaimed: (fs: FsPort, job: JobOptions, claimed: ClaimedCheckpoint) => boolean;
-  readonly end: (fs: FsPort, job: JobOptions) => void;
+  /** Results in `Opened`. */
+  readonly open: (job: JobOptions, next: number | null) => Stages;
+  readonly carryOut: (task: OpenTask['task'], table: number) => Stages;
+  /** Results in whether it was deleted. */
+  readonly dropClaimed: (job: JobOptions, claimed: ClaimedCheckpoint) => Stages;
+  readonly end: (job: JobOptions) => Stages;
 }
 
 export const OPERATIONS: Operations = { open, carryOut, dropClaimed, end };
@@ -47,46 +52,77 @@ export const OPERATIONS: Operations = { open, carryOut, dropClaimed, end };
  *
  * @param next  least number of the first barrier; null: the process has just begun
  */
-function open(fs: FsPort, job: JobOptions, next: number | null): Opened {
+function open(job: JobOptions, next: number | null): Stages {
   const { jobDirectory, retained } = job;
-  if (next === null) {
-    prepareJobDirectory(fs, jobDirectory);
-  }
-  const least = next ?? highestNumber(fs, jobDirectory) + 1;
-  sweepLeftovers(fs, jobDirectory);
-  const own = decideResume(findCheckpointsOfJob(fs, jobDirectory), false).checkpoint;
-  const checkpoint = own ?? (job.from === null ? null : openCheckpoint(fs, job.from));
-  const tables = checkpoint?.manifest.stages[0].subtasks[0].tables ?? [];
-  if (checkpoint !== null) for (const table of tables) TableFile.open(fs, pathOfTable(checkpoint, table), table).close();
-  return {
-    jobDirectory,
-    retained,
-    tables,
-    directory: checkpoint?.tableDirectory ?? '',
-    claimed: own === null && checkpoint !== null && job.claim ? claimOne(checkpoint) : null,
-    firstEpoch: firstEpochOf(fs, jobDirectory, least, checkpoint?.manifest.checkpointId ?? null),
-    before: completeCheckpoints(fs, jobDirectory),
-  };
+  return (
+    stages((fs) => {
+      if (next === null) prepareJobDirectory(fs, jobDirectory);
+    })
+      .next((fs) => next ?? highestNumber(fs, jobDirectory) + 1)
+      // `sweepLeftovers`
+      .next((fs, least) => ({ least, request: requestOfSweep(fs, jobDirectory) }))
+      .next((fs, { least, request }) => {
+        if (request.retain.length > 0)
+          return { least, request, plan: quietly(() => decideCollection(fs, jobDirectory, request)) };
+        quietly(() =>
+          findUnfinishedSavepoints(fs, jobDirectory).forEach((left) => removeUnfinishedSavepoint(fs, left)),
+        );
+        return { least, request, plan: null };
+      })
+      .next((fs, { least, request, plan }) => {
+        if (plan !== null) quietly(() => carryOutCollection(fs, jobDirectory, request, plan));
+        return least;
+      })
+      .next((fs, least) => {
+        const own = decideResume(findCheckpointsOfJob(fs, jobDirectory), false).checkpoint;
+        const checkpoint = own ?? (job.from === null ? null : openCheckpoint(fs, job.from));
+        if (checkpoint === null) return { least, number: null, files: [], directory: '', claimed: null };
+        return {
+          least,
+          number: checkpoint.manifest.checkpointId,
+          files: checkpoint.manifest.stages[0].subtasks[0].tables.map((table) => ({
+            table,
+            path: pathOfTable(checkpoint, table),
+          })),
+          directory: checkpoint.tableDirectory,
+          claimed: own === null && job.claim ? claimOne(checkpoint) : null,
+        };
+      })
+      .next((fs, restored) => {
+        for (const { table, path } of restored.files) TableFile.open(fs, path, table).close();
+        return restored;
+      })
+      .next((fs, restored) => ({ ...restored, firstEpoch: firstEpochOf(fs, jobDirectory, restored.least, restored.number) }))
+      .next((fs, { files, directory, claimed, firstEpoch }): Opened => {
+        const before = completeCheckpoints(fs, jobDirectory);
+        return { jobDirectory, retained, tables: files.map(({ table }) => table), directory, claimed, firstEpoch, before };
+      })
+  );
 }
 
 /** What `worker/pool-entry.ts` does for a task. */
-function carryOut(fs: FsPort, task: OpenTask['task'], table: number): unknown {
+function carryOut(task: OpenTask['task'], table: number): Stages {
   switch (task.op) {
     case 'persist':
-      return {
-        table: write(fs, task.directory as string, task.checkpointId, table),
-        states: [],
-        changedEntries: 1,
-        asyncMs: 0,
-      } satisfies PersistResult;
+      return stages((fs): PersistResult => {
+        const written = write(fs, task.directory as string, task.checkpointId, table);
+        return { table: written, states: [], changedEntries: 1, asyncMs: 0 };
+      });
     case 'merge':
-      return { table: write(fs, task.directory, task.checkpointId, table) };
+      return stages((fs) => ({ table: write(fs, task.directory, task.checkpointId, table) }));
     case 'publish':
-      return publish(fs, task);
+      return stages((fs) => publish(fs, task));
     case 'savepoint':
-      return savepoint(fs, task, 'none');
-    case 'gc':
-      return collect(fs, task);
+      return stages((fs) => savepoint(fs, task, 'none'));
+    case 'gc': {
+      // `collect`.
+      const { jobDirectory } = task;
+      const request = requestOf(task);
+      return stages((fs) => decideCollection(fs, jobDirectory, request)).next((fs, plan) => ({
+        failures: carryOutCollection(fs, jobDirectory, request, plan).failures.length,
+        chosen: plan.tables,
+      }));
+    }
     default:
       throw new Error(`no model of '${task.op}'`);
   }
@@ -97,13 +133,24 @@ function write(fs: FsPort, directory: string, createdBy: number, table: number) 
 }
 
 /** `CheckpointStore.completed`. */
-function dropClaimed(fs: FsPort, { jobDirectory, retained }: JobOptions, claimed: ClaimedCheckpoint): boolean {
-  if (completeCheckpoints(fs, jobDirectory).length < retained) return false;
-  deleteClaimed(fs, claimed);
-  return true;
+function dropClaimed({ jobDirectory, retained }: JobOptions, claimed: ClaimedCheckpoint): Stages {
+  return stages((fs) => {
+    if (completeCheckpoints(fs, jobDirectory).length < retained) return false;
+    deleteClaimed(fs, claimed);
+    return true;
+  });
 }
 
 /** `CheckpointStore.close` where the policy keeps the newest. */
-function end(fs: FsPort, { jobDirectory, retained }: JobOptions): void {
-  leaveBehind(fs, jobDirectory, completeCheckpoints(fs, jobDirectory).slice(-retained));
+function end({ jobDirectory, retained }: JobOptions): Stages {
+  return stages((fs) => leaveBehind(fs, jobDirectory, completeCheckpoints(fs, jobDirectory).slice(-retained)));
+}
+
+/** null where it fails: it is tried again later. */
+function quietly<T>(operation: () => T): T | null {
+  try {
+    return operation();
+  } catch {
+    return null;
+  }
 }

@@ -1,26 +1,44 @@
 /**
  * The product's own file operations, taken one call at a time. Synchronous code cannot be stopped in the middle; but it does
- * nothing but calls to its `FsPort`, so where it stands is known by the replies that it has had. To go on by one call it is run
- * again from the start: it gets the replies that it had, then the new one, and its next call ends the run.
- *
- * Each such point is worked out once: programs are trees of points, with a branch for each reply.
+ * nothing but calls to its `FsPort`, so where it stands is known by the replies that it has had: programs are trees of points, with a
+ * branch for each reply. Where a reply is new, the program is run again from the start: it gets the replies that it had, then the new one,
+ * and then those of the disk as it is, to its end. So one run works out all the points that it meets when nobody comes between, and
+ * a point is worked out once.
  */
 import assert from 'node:assert/strict';
 import type { FileStatus, FsPort } from '../../src/snapshot/fs-port.ts';
-import type { Call, Disk, Reply } from './disk.ts';
+import { type Call, type Disk, internedCall, type Reply } from './disk.ts';
 
-/** A program that has stopped before a call, or has ended. */
+/** A program that stands before a call, or has ended. */
 export interface Point {
   readonly id: number;
   readonly program: Program;
-  readonly replies: readonly Reply[];
-  /** null: it has ended. */
+  /** What led here: null, null at the start. */
+  readonly before: Point | null;
+  readonly reply: Reply | null;
+  /** null: it has ended. Equal calls are one object. */
   readonly call: Call | null;
   readonly outcome: Outcome | null;
+  /** null: none so far. */
+  branches: Map<Reply, Point> | null;
 }
 
 /** Equal outcomes of equal programs are one object. */
 export type Outcome = { readonly value: unknown } | { readonly error: unknown };
+
+/** What is remembered of the replies of a stage is its result, plain data, and nothing else: the history before it is forgotten. */
+export interface Stages<T = unknown> {
+  readonly list: readonly ((fs: FsPort, before: never) => unknown)[];
+  next<U>(stage: (fs: FsPort, before: T) => U): Stages<U>;
+}
+
+export function stages<T>(first: (fs: FsPort) => T): Stages<T> {
+  return staged([first]);
+}
+
+function staged<T>(list: Stages['list']): Stages<T> {
+  return { list, next: (stage) => staged([...list, stage]) };
+}
 
 let points = 0;
 const outcomes = new Map<string, Outcome>();
@@ -32,45 +50,99 @@ export function idOf(outcome: Outcome): number {
 
 export class Program {
   readonly name: string;
-  readonly #run: (fs: FsPort) => unknown;
+  readonly #stages: Stages;
   readonly #label: string;
-  readonly #branches = new Map<Point, Map<Reply, Point>>();
+  readonly #stage: number;
+  /** Result of the stage before. */
+  readonly #before: unknown;
+  /** Later stages, by what is remembered. */
+  readonly #later: Map<string, Program>;
   #start: Point | null = null;
 
   /** @param label  stands in the names that the program chooses at random; no other program on the disk has it */
-  constructor(name: string, label: string, run: (fs: FsPort) => unknown) {
+  constructor(
+    name: string,
+    label: string,
+    all: Stages,
+    stage = 0,
+    before: unknown = null,
+    later = new Map<string, Program>(),
+  ) {
     this.name = name;
     this.#label = label;
-    this.#run = run;
+    this.#stages = all;
+    this.#stage = stage;
+    this.#before = before;
+    this.#later = later;
   }
 
-  get start(): Point {
-    this.#start ??= this.#reach([]);
+  /** @param disk  as it is now: what it does next, as long as nobody comes between, is worked out as well */
+  start(disk: Disk): Point {
+    this.#start ??= this.#explore(null, null, disk);
     return this.#start;
   }
 
-  after(point: Point, reply: Reply): Point {
-    const branches = this.#branches.get(point) ?? new Map<Reply, Point>();
-    this.#branches.set(point, branches);
-    let next = branches.get(reply);
-    if (next === undefined) {
-      next = this.#reach([...point.replies, reply]);
-      branches.set(reply, next);
-    }
-    return next;
+  after(point: Point, reply: Reply, disk: Disk): Point {
+    return point.branches?.get(reply) ?? this.#explore(point, reply, disk);
   }
 
-  #reach(replies: readonly Reply[]): Point {
+  /** From its start, or from a point, to its end, with nothing in between. */
+  toEnd(disk: Disk, from = this.start(disk)): { readonly disk: Disk; readonly outcome: Outcome; readonly end: Point } {
+    let now = disk;
+    let point = from;
+    while (point.call !== null) {
+      const called = now.call(point.call);
+      now = called.disk;
+      point = point.program.after(point, called.reply, now);
+    }
+    return { disk: now, outcome: point.outcome as Outcome, end: point };
+  }
+
+  /** The point behind a reply, which is new. */
+  #explore(before: Point | null, reply: Reply | null, disk: Disk): Point {
+    const known = before === null ? [] : [...repliesTo(before), reply as Reply];
+    let first: Point | null = null;
     let at = 0;
-    const fs = new AskingFs((_call) => replies[at++] ?? null, this.#label);
+    let last = { before, reply };
+    let now = disk;
+    const reach = (point: Point): Point => {
+      if (last.before !== null) (last.before.branches ??= new Map()).set(last.reply, point);
+      first ??= point;
+      return point;
+    };
+    const fs = new AskingFs(
+      (call) => {
+        if (at < known.length) return known[at++];
+        const point = reach({ id: points++, program: this, ...last, call, outcome: null, branches: null });
+        const called = now.call(call);
+        now = called.disk;
+        last = { before: point, reply: called.reply };
+        return called.reply;
+      },
+      `${this.#label}${this.#stage === 0 ? '' : `s${this.#stage}`}`,
+    );
     let outcome: Outcome;
     try {
-      outcome = { value: this.#run(fs) };
+      outcome = { value: (this.#stages.list[this.#stage] as (fs: FsPort, before: unknown) => unknown)(fs, this.#before) };
     } catch (error) {
       outcome = { error };
     }
-    const call = fs.stoppedAt;
-    return { id: points++, program: this, replies, call, outcome: call === null ? this.#known(outcome) : null };
+    const isLast = 'error' in outcome || this.#stage === this.#stages.list.length - 1;
+    if (isLast) reach({ id: points++, program: this, ...last, call: null, outcome: this.#known(outcome), branches: null });
+    else reach(this.#nextStage((outcome as { value: unknown }).value).start(now));
+    return first as unknown as Point;
+  }
+
+  /** Whatever led there: those that remember the same go on alike. */
+  #nextStage(value: unknown): Program {
+    const stage = this.#stage + 1;
+    const key = `${stage} ${JSON.stringify(value)}`;
+    let next = this.#later.get(key);
+    if (next === undefined) {
+      next = new Program(this.name, this.#label, this.#stages, stage, value, this.#later);
+      this.#later.set(key, next);
+    }
+    return next;
   }
 
   #known(outcome: Outcome): Outcome {
@@ -82,7 +154,13 @@ export class Program {
   }
 }
 
-/** Runs a program from its start to its end, with nothing in between. */
+function repliesTo(point: Point): Reply[] {
+  const replies: Reply[] = [];
+  for (let at = point; at.before !== null; at = at.before) replies.push(at.reply as Reply);
+  return replies.toReversed();
+}
+
+/** Runs a function of files from its start to its end, with nothing in between. */
 export function runAlone<T>(disk: Disk, run: (fs: FsPort) => T): { readonly disk: Disk; readonly value: T } {
   let now = disk;
   const fs = new AskingFs((call) => {
@@ -94,8 +172,6 @@ export function runAlone<T>(disk: Disk, run: (fs: FsPort) => T): { readonly disk
   return { disk: now, value };
 }
 
-/** Thrown out of the call at which a program stops, and out of every later one: some failures are passed over. */
-const STOP = new Error('stopped here');
 /** The random part of names from `paths.ts`. */
 const RANDOM = /[0-9a-f]{12}$/;
 
@@ -104,15 +180,14 @@ function isGiven(name: string): boolean {
   return name.startsWith('.savepoint-');
 }
 
-/** Asks for the reply to each call; null: the program stops before it. */
+/** Asks for the reply to each call. */
 class AskingFs implements FsPort {
-  stoppedAt: Call | null = null;
-  readonly #answer: (call: Call) => Reply | null;
+  readonly #answer: (call: Call) => Reply;
   readonly #label: string;
   readonly #names = new Map<string, string>();
   readonly #open = new Map<number, { readonly path: string; content: Buffer; readonly isNew: boolean; stored: boolean }>();
 
-  constructor(answer: (call: Call) => Reply | null, label: string) {
+  constructor(answer: (call: Call) => Reply, label: string) {
     this.#answer = answer;
     this.#label = label;
   }
@@ -179,7 +254,6 @@ class AskingFs implements FsPort {
   }
 
   #file(fd: number) {
-    if (this.stoppedAt !== null) throw STOP;
     const file = this.#open.get(fd);
     assert(file !== undefined);
     return file;
@@ -191,12 +265,7 @@ class AskingFs implements FsPort {
   }
 
   #ask(call: Call): string | readonly string[] | null {
-    if (this.stoppedAt !== null) throw STOP;
-    const reply = this.#answer(call);
-    if (reply === null) {
-      this.stoppedAt = call;
-      throw STOP;
-    }
+    const reply = this.#answer(internedCall(call));
     if ('errno' in reply) throw Object.assign(new Error(reply.errno), { code: reply.errno });
     return reply.value;
   }

@@ -5,7 +5,7 @@ import { prepareJobDirectory, publishCheckpoint } from '../../src/snapshot/publi
 import { Disk } from './disk.ts';
 import { type JobOptions, OPERATIONS } from './operations.ts';
 import { runAlone } from './program.ts';
-import type { Scenario } from './world.ts';
+import { EVERY_ORDER, type Scenario } from './world.ts';
 
 const FORMER_ID = 'f'.repeat(32);
 const FORMER_DIR = `${BASE}/${FORMER_ID}`;
@@ -21,13 +21,14 @@ export function oneDirectory(name: string, bounds: Bounds, forgets = false): Sce
     disk: diskWith(forgets, () => undefined),
     second: true,
     operations: OPERATIONS,
-    lockIsSeen: true,
     publicationWaits: true,
     checkpoints: 0,
     savepoints: 0,
     tables: 3,
     faults: 0,
-    pauses: 0,
+    takeovers: 0,
+    pauses: 'anywhere',
+    switches: EVERY_ORDER,
     ends: 0,
     ...bounds,
   };

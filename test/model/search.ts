@@ -1,12 +1,13 @@
-/** Breadth first through the states of a scenario: the first violation has a shortest path. */
+/** Through all states of a scenario, up to the first that is not sound. */
+import type { FsPort } from '../../src/snapshot/fs-port.ts';
 import { findCheckpointsOfJob } from '../../src/snapshot/restore.ts';
 import { tablesOf } from '../../src/format/manifest.ts';
 import type { Disk } from './disk.ts';
-import { OPERATIONS } from './operations.ts';
-import { runAlone } from './program.ts';
+import { type Opened, OPERATIONS } from './operations.ts';
+import { type Outcome, Program, stages } from './program.ts';
 import { NotYet } from './machine.ts';
 import { StateTable } from './state-table.ts';
-import { keyOf, Model, type Scenario, type Step, type World } from './world.ts';
+import { KEY_WORDS, Model, type Scenario, type Step, type World, writeKey } from './world.ts';
 
 export interface Result {
   readonly states: number;
@@ -20,36 +21,50 @@ export interface Result {
   readonly trace: readonly string[];
 }
 
-/** A state whose steps are still to be taken, and its number. */
+/** A state whose steps are still to be taken, its number, and how many steps led to it. */
 interface Waiting {
   readonly world: World;
   readonly state: number;
+  readonly depth: number;
 }
 
-export async function search(scenario: Scenario): Promise<Result> {
+/**
+ * @param order  breadth: the first violation has a shortest path. depth: to be there soon, where one is expected
+ */
+export async function search(scenario: Scenario, order: 'breadth' | 'depth' = 'breadth'): Promise<Result> {
   const model = new Model(scenario);
   const soundness = new Soundness(scenario);
   const table = new StateTable();
-  let frontier: Waiting[] = [{ world: model.initial, state: table.add(keyOf(model.initial), 0, 0) }];
+  const key = new Int32Array(KEY_WORDS);
+  const add = (world: World, from: number, step: number): number => {
+    writeKey(world, key);
+    return table.add(key, from, step);
+  };
+  let waiting: Waiting[] = [{ world: model.initial, state: add(model.initial, 0, 0), depth: 0 }];
   let transitions = 0;
-  let depth = 0;
-  for (; frontier.length > 0; depth++) {
-    const next: Waiting[] = [];
-    for (const { world, state } of frontier)
-      for (const [i, step] of (await stepsOf(model, world)).entries()) {
+  let deepest = 0;
+  while (waiting.length > 0) {
+    const now = order === 'breadth' ? waiting : waiting.splice(-1);
+    const reached: Waiting[] = [];
+    for (const { world, state, depth } of now) {
+      deepest = Math.max(deepest, depth);
+      const steps = stepsOf(model, world);
+      for (const [i, step] of (Array.isArray(steps) ? steps : await steps).entries()) {
         transitions++;
-        const number = table.add(keyOf(step.world), state, i);
+        const number = add(step.world, state, i);
         if (number < 0 && step.world.violation === null) continue;
-        const violation = step.world.violation ?? (scenario.lockIsSeen ? soundness.problemOf(step.world) : null);
+        const violation = step.world.violation ?? soundness.problemOf(step.world);
         if (violation !== null) {
           const trace = await textsOf(model, [...table.pathTo(state), i]);
           return { states: table.size, transitions, disks: soundness.disks, depth: trace.length, violation, trace };
         }
-        next.push({ world: step.world, state: number });
+        reached.push({ world: step.world, state: number, depth: depth + 1 });
       }
-    frontier = next;
+    }
+    if (order === 'breadth') waiting = reached;
+    else waiting.push(...reached.toReversed());
   }
-  return { states: table.size, transitions, disks: soundness.disks, depth: depth - 1, violation: null, trace: [] };
+  return { states: table.size, transitions, disks: soundness.disks, depth: deepest, violation: null, trace: [] };
 }
 
 /** The steps of a path, in words: it is taken again. */
@@ -58,74 +73,112 @@ async function textsOf(model: Model, path: readonly number[]): Promise<string[]>
   let { initial: world } = model;
   for (const i of path) {
     const step = (await stepsOf(model, world))[i];
-    texts.push(step.text);
+    texts.push(step.text());
     world = step.world;
   }
   return texts;
 }
 
-/** All steps; what the main threads do next is worked out where it is not known yet. */
-async function stepsOf(model: Model, world: World): Promise<Step[]> {
-  for (;;) {
-    try {
-      return [...model.steps(world)];
-    } catch (error) {
-      if (!(error instanceof NotYet)) throw error;
-      await error.ready;
-    }
+/** All steps; a promise of them where what the main threads do next is not known yet, and is worked out. */
+function stepsOf(model: Model, world: World): Step[] | Promise<Step[]> {
+  try {
+    return model.steps(world);
+  } catch (error) {
+    if (!(error instanceof NotYet)) throw error;
+    return error.ready.then(() => stepsOf(model, world));
   }
 }
 
-/** What a disk is found to be by a process that starts on it when all others are gone. */
+/** What a process finds that starts on a disk when all others are gone. */
 interface Verdict {
   readonly problem: string | null;
-  /** Newest checkpoint in the directory of each job. */
+  /** Newest checkpoint in the directory of each job, 0 for none. */
   readonly newest: readonly number[];
 }
 
+/** Of one directory: numbers of its checkpoints, newest first, and hashes of the tables that they name. */
+interface Found {
+  readonly numbers: readonly number[];
+  readonly problem: string | null;
+  readonly tables: readonly string[];
+}
+
+/** Of a job, with what is asked of it. */
+interface Directory {
+  readonly directory: string;
+  readonly find: Program;
+  readonly open: Program;
+}
+
 class Soundness {
-  readonly #scenario: Scenario;
+  readonly #jobs: readonly Directory[];
   readonly #verdicts = new Map<Disk, Verdict>();
 
-  constructor(scenario: Scenario) {
-    this.#scenario = scenario;
+  constructor({ jobs }: Scenario) {
+    const shared = jobs[0].jobDirectory === jobs[1].jobDirectory;
+    this.#jobs = (shared ? [jobs[0]] : jobs).map((job) => ({
+      directory: job.jobDirectory,
+      find: new Program(
+        'find',
+        'find',
+        stages((fs) => found(fs, job.jobDirectory)),
+      ),
+      open: new Program('start', 'open', OPERATIONS.open({ ...job, from: null }, null)),
+    }));
   }
 
   get disks(): number {
     return this.#verdicts.size;
   }
 
-  problemOf({ disk: found, completed }: World): string | null {
+  problemOf({ disk: met, completed, lives }: World): string | null {
     // Whoever starts now sees neither what is durable nor who chose which temporary name.
-    const disk = this.#scenario.jobs.reduce((next, { jobDirectory }) => next.buried(jobDirectory), found.settled());
+    const disk = this.#jobs.reduce((next, { directory }) => next.buried(directory), met.settled());
     let verdict = this.#verdicts.get(disk);
     if (verdict === undefined) {
       verdict = this.#examine(disk);
       this.#verdicts.set(disk, verdict);
     }
-    if (verdict.problem !== null) return verdict.problem;
+    // After a takeover a table may be lost: deletion has no fence.
+    if (verdict.problem !== null && lives === 0) return verdict.problem;
     for (const [i, newest] of verdict.newest.entries())
       if (newest < completed[i]) return `checkpoint ${completed[i]} was complete, and the newest one that is left is ${newest}`;
     return null;
   }
 
   #examine(disk: Disk): Verdict {
-    const newest: number[] = [];
-    for (const job of this.#scenario.jobs) {
-      const found = runAlone(disk, (fs) => findCheckpointsOfJob(fs, job.jobDirectory)).value;
-      for (const { problem } of found) if (problem !== null) return { problem: problem.message, newest };
-      newest.push(found[0]?.checkpointId ?? 0);
-      if (found.length === 0) continue;
-      const opened = runAlone(disk, (fs) => OPERATIONS.open(fs, { ...job, from: null }, null));
-      const named = new Set(found.flatMap(({ checkpoint }) => [...tablesOf(checkpoint!.manifest).keys()]));
-      const orphan = opened.disk
-        .paths()
-        .filter((path) => path.startsWith(`${job.jobDirectory}/`))
-        .find((path) => /\/\.[^/]*\/?$/.test(path) || (path.endsWith('.sst') && !named.has(path.slice(-36, -4))));
-      if (orphan !== undefined) return { problem: `an orphan is left by the sweep of a process that starts: ${orphan}`, newest };
-      if (opened.value.firstEpoch <= newest.at(-1)!)
-        return { problem: `a process would use number ${opened.value.firstEpoch} again`, newest };
-    }
-    return { problem: null, newest };
+    const examined = this.#jobs.map((job) => this.#examineOne(disk, job));
+    return {
+      problem: examined.find(({ problem }) => problem !== null)?.problem ?? null,
+      newest: examined.map(({ newest }) => newest),
+    };
   }
+
+  #examineOne(disk: Disk, { directory, find, open }: Directory) {
+    const { numbers, problem, tables } = valueOf(find.toEnd(disk)) as Found;
+    const newest = numbers[0] ?? 0;
+    if (problem !== null || newest === 0) return { problem, newest };
+    const opened = open.toEnd(disk);
+    const orphan = opened.disk
+      .paths()
+      .filter((path) => path.startsWith(`${directory}/`))
+      .find((path) => /\/\.[^/]*\/?$/.test(path) || (path.endsWith('.sst') && !tables.includes(path.slice(-36, -4))));
+    if (orphan !== undefined) return { problem: `an orphan is left by the sweep of a process that starts: ${orphan}`, newest };
+    const { firstEpoch } = valueOf(opened) as Opened;
+    return { problem: firstEpoch <= newest ? `a process would use number ${firstEpoch} again` : null, newest };
+  }
+}
+
+function found(fs: FsPort, directory: string): Found {
+  const checkpoints = findCheckpointsOfJob(fs, directory);
+  return {
+    numbers: checkpoints.map(({ checkpointId }) => checkpointId),
+    problem: checkpoints.find(({ problem }) => problem !== null)?.problem?.message ?? null,
+    tables: checkpoints.flatMap(({ checkpoint }) => (checkpoint === null ? [] : [...tablesOf(checkpoint.manifest).keys()])),
+  };
+}
+
+function valueOf({ outcome }: { readonly outcome: Outcome }): unknown {
+  if ('error' in outcome) throw outcome.error;
+  return outcome.value;
 }

@@ -24,7 +24,7 @@ export class StateTable {
    * @param step  which of its steps led here
    * @returns     number of the state, counted from 0; -1: it was there
    */
-  add(key: string, from: number, step: number): number {
+  add(key: Int32Array, from: number, step: number): number {
     const low = hash(key, FIRST_SEED);
     const high = hash(key, SECOND_SEED);
     const slot = this.#find(low, high);
@@ -72,16 +72,15 @@ function grown<T extends Uint16Array | Uint32Array>(from: T, to: T): T {
   return to;
 }
 
-/** MurmurHash3, 32 bits, of the character codes of a text. */
-function hash(text: string, seed: number): number {
+/** MurmurHash3, 32 bits, of some words. */
+function hash(words: Int32Array, seed: number): number {
   let h = seed;
-  for (let i = 0; i < text.length; i++) {
-    let k = Math.imul(text.charCodeAt(i), 0xcc9e2d51);
+  for (const word of words) {
+    let k = Math.imul(word, 0xcc9e2d51);
     k = (k << 15) | (k >>> 17);
     h ^= Math.imul(k, 0x1b873593);
     h = Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64;
   }
-  h ^= text.length;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
   return (h ^ (h >>> 16)) >>> 0;

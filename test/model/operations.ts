@@ -64,9 +64,7 @@ function open(job: JobOptions, next: number | null): Stages {
       .next((fs, { least, request }) => {
         if (request.retain.length > 0)
           return { least, request, plan: quietly(() => decideCollection(fs, jobDirectory, request)) };
-        quietly(() =>
-          findUnfinishedSavepoints(fs, jobDirectory).forEach((left) => removeUnfinishedSavepoint(fs, left)),
-        );
+        quietly(() => findUnfinishedSavepoints(fs, jobDirectory).forEach((left) => removeUnfinishedSavepoint(fs, left)));
         return { least, request, plan: null };
       })
       .next((fs, { least, request, plan }) => {

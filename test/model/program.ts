@@ -60,14 +60,7 @@ export class Program {
   #start: Point | null = null;
 
   /** @param label  stands in the names that the program chooses at random; no other program on the disk has it */
-  constructor(
-    name: string,
-    label: string,
-    all: Stages,
-    stage = 0,
-    before: unknown = null,
-    later = new Map<string, Program>(),
-  ) {
+  constructor(name: string, label: string, all: Stages, stage = 0, before: unknown = null, later = new Map<string, Program>()) {
     this.name = name;
     this.#label = label;
     this.#stages = all;

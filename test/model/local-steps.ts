@@ -1,12 +1,22 @@
 /**
  * Steps that need no place of their own in the order of things. A process that stands before one takes it at once, before any other
- * step is tried. No violation is lost by that:
+ * step is tried. No violation is lost by that.
+ *
+ * Unseen: nobody else can tell whether it was taken, so that it makes no difference either whether another process comes before or after it.
+ *
+ * | call                                             | because |
+ * |--------------------------------------------------|---------|
+ * | a file with a temporary name begins, gets bytes  | only its program knows the name; to a crash, or a sweep, one state of garbage stands for all |
+ * | a look whether a directory is there              | the sync that follows finds it missing as well |
+ * | a sync that finds everything durable             | it changes nothing now, and later it could only make more durable: fewer disks that a power cut shows |
+ * | a directory is made that is there                | directories of jobs are never removed while a checkpoint is kept |
+ *
+ * Local: no other task of its process, and no process in another directory, can tell. Where another process may be given the directory, it
+ * is given it before such a step as well (`handOver` in `world.ts`): then only the other steps of the one at work are left out.
  *
  * | call                                             | when                                     | because |
  * |--------------------------------------------------|------------------------------------------|---------|
- * | in a directory or file with a temporary name     | always                                   | only its program knows the name; to a crash one state of garbage stands for all |
- * | a look whether a directory is there              | always                                   | the sync that follows finds it missing as well |
- * | a sync that finds everything durable             | always                                   | it changes nothing now, and later it could only make more durable: fewer disks that a power cut shows |
+ * | in a directory with a temporary name             | always                                   | only its program knows the name |
  * | a read, while a process opens or closes          | no other process is there                | nobody can write before it, and a crash before or after it finds one disk |
  * | a read of a publication                          | no collection runs                       | merges only add tables; nobody else takes anything away |
  * | a read of the job's directory by a collection    | no publication runs beside one           | merges and parts are written to `shared/` alone |
@@ -14,14 +24,14 @@
  * | anything but the two                             | as these, and no crash can come any more | the disks in between are seen by nobody, and what others do to `shared/` neither needs nor hinders it |
  *
  * What must not be assumed but is the product's promise, that no publication begins while a collection runs, is watched:
- * `world.ts` fails where it is not so. A scenario without it says `publicationWaits: false`, and has the reads in every order.
+ * `life.ts` fails where it is not so. A scenario without it says `publicationWaits: false`, and has the reads in every order.
  */
 import type { Call } from './disk.ts';
 
 export interface Surroundings {
   /** What the program belongs to: a process that opens or closes, or a task of a running one. */
   readonly kind: 'process' | 'publish' | 'gc' | 'write' | 'other';
-  /** Another process is there, whatever it does. */
+  /** No other process moves until this one is given up or gone. */
   readonly alone: boolean;
   /** A crash may still come. */
   readonly crashes: boolean;
@@ -33,7 +43,6 @@ export interface Surroundings {
   readonly publicationWaits: boolean;
 }
 
-/** Nobody else ever sees whether it was taken: the first three rows. */
 export function isUnseen({ op, path }: Call, changesNothing: boolean): boolean {
   switch (op) {
     case 'look':

@@ -27,6 +27,9 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: [...engine, ...model, ...crash],
+          // Modules are loaded once for all files, which have no state of their own: two thirds of the CPU time. Mocks end with their test.
+          isolate: false,
+          restoreMocks: true,
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },

@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { type CliResult, makeDirectory, runCli, startCli, until } from '../support/cli.ts';
 import { findIncompleteCheckpoints, listCheckpoints } from '../support/checkpoint-reader.mjs';
+import { finishedRuns } from '../support/finished-run.ts';
 
 /** A small job with keyed state; its arguments are the number of records and records per second. */
 const COUNTER = `
@@ -38,12 +39,7 @@ function expectRefusal(result: CliResult, code: number, error: string, ...says: 
 }
 
 /** A directory with the job and one finished run of it, and the path of its last checkpoint. */
-async function finishedRun(): Promise<{ directory: string; checkpoint: string }> {
-  const directory = makeDirectory({ 'job.mjs': COUNTER });
-  const run = await runCli(directory, ['run', '--json', ...CHECKPOINTED, 'job.mjs']);
-  expect(run.code, run.stderr).toBe(0);
-  return { directory, checkpoint: run.json()['lastCheckpoint'] as string };
-}
+const finishedRun = finishedRuns(CHECKPOINTED);
 
 describe('job files', () => {
   it('one that does not exist is refused with the working directory named', async () => {
@@ -186,7 +182,7 @@ describe('checkpoints to restore from', () => {
   });
 
   it('a damaged manifest is refused with file and reason, and is left as it is', async () => {
-    const { directory, checkpoint } = await finishedRun();
+    const { directory, checkpoint } = await finishedRun(COUNTER);
     const manifest = join(checkpoint, '_metadata');
     const damaged = readFileSync(manifest, 'utf8').replace('"counter"', '"countre"');
     writeFileSync(manifest, damaged);
@@ -195,7 +191,7 @@ describe('checkpoints to restore from', () => {
   });
 
   it('a damaged table is refused with its name', async () => {
-    const { directory, checkpoint } = await finishedRun();
+    const { directory, checkpoint } = await finishedRun(COUNTER);
     const shared = join(checkpoint, '..', 'shared');
     for (const name of readdirSync(shared)) {
       const bytes = readFileSync(join(shared, name));
@@ -207,13 +203,13 @@ describe('checkpoints to restore from', () => {
   });
 
   it('a checkpoint whose tables are missing is refused, each file named', async () => {
-    const { directory, checkpoint } = await finishedRun();
+    const { directory, checkpoint } = await finishedRun(COUNTER);
     cpSync(checkpoint, join(directory, 'moved'), { recursive: true });
     expectRefusal(await runCli(directory, ['run', '-s', 'moved', 'job.mjs']), 3, 'ERR_FILE_MISSING', /[0-9a-f]{32}\.sst/);
   });
 
   it('a manifest of a newer format is refused with both versions named', async () => {
-    const { directory, checkpoint } = await finishedRun();
+    const { directory, checkpoint } = await finishedRun(COUNTER);
     const manifest = join(checkpoint, '_metadata');
     const [first] = readFileSync(manifest, 'utf8').replace('"format":1', '"format":9').split('\n');
     writeFileSync(manifest, `${first}\nsha256 ${createHash('sha256').update(`${first}\n`).digest('hex')}\n`);
@@ -221,7 +217,7 @@ describe('checkpoints to restore from', () => {
   });
 
   it('state of an operator that the job does not have is refused with both sides named, and allowed with -n', async () => {
-    const { directory, checkpoint } = await finishedRun();
+    const { directory, checkpoint } = await finishedRun(COUNTER);
     writeFileSync(join(directory, 'job.mjs'), COUNTER.replace("'counts'", "'tallies'"));
     expectRefusal(
       await runCli(directory, ['run', '-s', checkpoint, 'job.mjs']),
@@ -236,7 +232,7 @@ describe('checkpoints to restore from', () => {
   });
 
   it('another maximum parallelism is refused with both numbers named', async () => {
-    const { directory, checkpoint } = await finishedRun();
+    const { directory, checkpoint } = await finishedRun(COUNTER);
     const result = await runCli(directory, ['run', '-s', checkpoint, '-D', 'pipeline.max-parallelism=64', 'job.mjs']);
     expectRefusal(result, 3, 'ERR_MAX_PARALLELISM', '64', '128');
   });

@@ -32,7 +32,7 @@ const SEQUENCES: readonly (readonly [Kind, Kind, Kind])[] = [
 async function startGeneration(directory: string, records: number, kind: Kind, options: RunOptions = {}): Promise<JobHandle> {
   const handle = await run(JOB, {
     parallelism: 2,
-    threads: 2,
+    threads: 1,
     ...options,
     args: [String(records), join(directory, 'out')],
     config: {

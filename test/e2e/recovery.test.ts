@@ -83,6 +83,7 @@ describe('every kind of state, after failures midway', () => {
     const handle = await startEveryState(directory, {
       failures: 9,
       step: 0,
+      threads: 1,
       config: { 'restart-strategy.type': type, ...config },
     });
     const failure = (await handle.done.catch((error: unknown) => error)) as Error;
@@ -98,7 +99,7 @@ describe('every kind of state, after failures midway', () => {
       'restart-strategy.fixed-delay.delay': '0 ms',
       'restart-strategy.fixed-delay.attempts': 20,
     };
-    const handle = await startEveryState(directory, { failures: 20, step: 0, pauseMs: 0, config });
+    const handle = await startEveryState(directory, { failures: 20, step: 0, pauseMs: 0, threads: 1, config });
     expect(await handle.done).toMatchObject({ status: 'finished', restarts: 20 });
     expectExact(directory);
   });

@@ -25,7 +25,7 @@ interface Life extends RunOptions {
 
 async function start(directory: string, { elements, extraKeys = 0, out, atEnd, config, ...options }: Life): Promise<JobHandle> {
   const handle = await run(JOB, {
-    threads: 2,
+    threads: 1,
     ...options,
     args: [String(elements), String(extraKeys), join(directory, out), atEnd],
     config: {
@@ -214,7 +214,7 @@ describe('operator state', () => {
       writeFileSync(file, LISTS);
       const begin = (options: RunOptions, then: string): Promise<JobHandle> =>
         run(pathToFileURL(file), {
-          threads: 2,
+          threads: 1,
           ...options,
           args: [join(directory, 'out'), then],
           config: {

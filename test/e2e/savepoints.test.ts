@@ -48,7 +48,8 @@ function startLedger(directory: string, options: RunOptions & { readonly rate?: 
 /** Reads all there is, and then stands still until it is stopped. */
 async function startStanding(directory: string, options: RunOptions & { readonly pauseMs?: number } = {}): Promise<JobHandle> {
   const { pauseMs = 0, ...others } = options;
-  return startJob('standing.mjs', directory, [String(STANDING), join(directory, 'out'), String(pauseMs)], others);
+  const args = [String(STANDING), join(directory, 'out'), String(pauseMs)];
+  return startJob('standing.mjs', directory, args, { threads: 1, ...others });
 }
 
 async function standingStill(handle: JobHandle): Promise<void> {

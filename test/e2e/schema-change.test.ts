@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { Preflight } from '../../src/main/preflight.ts';
 import { makeDirectory, runCli } from '../support/cli.ts';
 import { digestsOf, listCheckpoints, readManifest } from '../support/checkpoint-reader.mjs';
+import { finishedRuns } from '../support/finished-run.ts';
 
 const CHECKPOINTED = [
   '-D',
@@ -76,12 +77,7 @@ const COUNTED_WIDER = aggregateJob(
 );
 
 /** A directory with a finished run of the first version, and its last checkpoint. */
-async function finishedRun(text = FIRST): Promise<{ directory: string; checkpoint: string }> {
-  const directory = makeDirectory({ 'job.mjs': text });
-  const run = await runCli(directory, ['run', '--json', '-p', '1', ...CHECKPOINTED, 'job.mjs']);
-  expect(run.code, run.stderr).toBe(0);
-  return { directory, checkpoint: run.json()['lastCheckpoint'] as string };
-}
+const finishedRun = finishedRuns(CHECKPOINTED);
 
 describe('a job whose state has another schema than in the checkpoint', () => {
   it.each([

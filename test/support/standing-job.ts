@@ -70,7 +70,8 @@ export function standingStill(handle: JobHandle): Promise<void> {
 export async function startStanding(file: string, { directory, config, ...options }: StandingOptions): Promise<JobHandle> {
   const handle = await run(pathToFileURL(file), {
     parallelism: 2,
-    threads: 2,
+    // What is compared is the state of subtasks: threads would only cost time, a tenth of a second for each attempt.
+    threads: 1,
     ...options,
     config: {
       'state.checkpoints.dir': join(directory, 'checkpoints'),

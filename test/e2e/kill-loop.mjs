@@ -77,16 +77,18 @@ function wantsKill(total, wantedKills) {
 }
 
 /**
- * Runs a scenario once in one piece: the state at its end is what a killed one must come to, and the time to its first checkpoint
- * is the measure for the moments of the kills.
+ * Runs a scenario once in one piece: the state at its end is what a killed one must come to, and the times to its first checkpoint
+ * and to its end are the measure for the moments of the kills.
  */
 async function prepare(name, directory, random) {
-  const scenario = SCENARIOS[name](join(directory, `input-${name}`), random);
+  const scenario = await SCENARIOS[name](join(directory, `input-${name}`), random);
   const work = join(directory, `whole-${name}`);
   mkdirSync(work);
+  const startedAt = performance.now();
   const { code, stderr, firstCheckpointMs } = await live(scenario, work, null, 3);
+  const lifeMs = performance.now() - startedAt;
   if (code !== 0) throw new Error(`${name} fails without any kill:\n${stderr}`);
-  return { ...scenario, digests: checkResult(scenario, work), paceMs: firstCheckpointMs };
+  return { ...scenario, digests: checkResult(scenario, work), paceMs: firstCheckpointMs, lifeMs };
 }
 
 /** One job, life after life, until one of them is not killed before its end. */
@@ -95,7 +97,7 @@ async function killUntilItEnds(scenario, directory, random, total, wantedKills) 
   const work = join(directory, `${total.jobs}-${name}`);
   mkdirSync(work);
   for (let lives = 0; ; lives++) {
-    const moment = wantsKill(total, wantedKills) && lives < MOST_LIVES ? chooseMoment(random, scenario.paceMs) : null;
+    const moment = wantsKill(total, wantedKills) && lives < MOST_LIVES ? chooseMoment(random, scenario) : null;
     const life = await live(scenario, work, moment, 1 + random.int(4));
     total.lives++;
     if (life.restored) total.restores++;

@@ -1,6 +1,6 @@
 /**
- * When a life of a job is killed, and what of it. `paceMs` is the time from the start of the process to its first checkpoint,
- * as measured on this machine: a delay below it hits the start or the restore, one above it hits the work.
+ * When a life of a job is killed, and what of it. As measured on this machine, `paceMs` is the time from the start of the process to its
+ * first checkpoint, `lifeMs` that to its end: a delay below the one hits the start or the restore, one between them hits the work.
  *
  * | kind    | killed   | when                                                                                      |
  * |---------|----------|-------------------------------------------------------------------------------------------|
@@ -11,8 +11,8 @@
  * | orphan  | parent   | at any time; the runtime process must end by itself                                       |
  * | runtime | child    | at any time; the supervisor must resume it; some time later all of it is killed           |
  */
-export function chooseMoment(random, paceMs) {
-  const anyTime = () => random.float() * 3 * paceMs;
+export function chooseMoment(random, { paceMs, lifeMs }) {
+  const anyTime = () => random.float() * Math.min(3 * paceMs, lifeMs);
   const roll = random.float();
   if (roll < 0.2) return { kind: 'early', delayMs: random.float() * paceMs };
   if (roll < 0.4) return { kind: 'random', delayMs: anyTime() };

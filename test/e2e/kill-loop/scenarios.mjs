@@ -2,17 +2,18 @@
  * The jobs of the kill loop: each with its arguments, its input, and what an independent program says must come out. A job works
  * for 2 to 4 s on an idle machine, so that it is killed some times before it ends.
  */
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ledgerRecords } from '../../support/oracle-ledger.mjs';
 import { nearDuplicateRecords } from '../../support/oracle-near-duplicates.mjs';
 import { wordCountRecords } from '../../support/oracle-word-count.mjs';
+import { withoutTypes } from './job-file.mjs';
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 /**
- * name -> (directory for input files, random numbers) -> scenario. Jobs write to `out` in their working directory. All of them
+ * name -> (directory for what the job needs, random numbers) -> scenario. Jobs write to `out` in their working directory. All of them
  * end with a state that does not depend on the order of arrival.
  */
 export const SCENARIOS = {
@@ -27,26 +28,27 @@ export const SCENARIOS = {
     };
   },
 
-  'near-duplicates'() {
+  async 'near-duplicates'(directory) {
     const tree = here('../../../node_modules/fast-check/lib');
     return {
       name: 'near-duplicates',
-      job: here('../../../examples/near-duplicates.ts'),
+      job: await withoutTypes('examples/near-duplicates.ts', directory),
       args: [tree, 'out'],
       intervalMs: 80,
       expected: [...nearDuplicateRecords(tree, tree)],
     };
   },
 
-  'word-count'(directory, random) {
+  async 'word-count'(directory, random) {
+    const texts = Array.from({ length: 6 }, (_, file) => join(directory, `${file}.txt`));
     mkdirSync(directory);
-    for (let file = 0; file < 6; file++) writeFileSync(join(directory, `${file}.txt`), text(random, 4_000_000));
+    for (const file of texts) writeFileSync(file, text(random, 4_000_000));
     return {
       name: 'word-count',
-      job: here('../../../examples/word-count.ts'),
+      job: await withoutTypes('examples/word-count.ts', directory),
       args: [`${directory}/*.txt`, 'out'],
       intervalMs: 50,
-      expected: [...wordCountRecords(readdirSync(directory).map((name) => join(directory, name)))],
+      expected: [...wordCountRecords(texts)],
     };
   },
 };

@@ -5,26 +5,24 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Every `chk-<n>` with a `_metadata` below a checkpoint directory, oldest first. */
+/** Every `chk-<n>` with a `_metadata` below a checkpoint directory, oldest first. A running job may delete one between two looks at it. */
 export function listCheckpoints(base) {
-  if (!existsSync(base)) return [];
   const found = [];
-  for (const jobId of readdirSync(base)) {
+  for (const jobId of namesIn(base)) {
     if (!/^[0-9a-f]{32}$/.test(jobId)) continue;
-    for (const name of readdirSync(join(base, jobId))) {
+    for (const name of namesIn(join(base, jobId))) {
       const match = /^chk-(\d+)$/.exec(name);
-      const metadata = match && join(base, jobId, name, '_metadata');
-      if (metadata && existsSync(metadata))
-        found.push({
-          jobId,
-          checkpointId: Number(match[1]),
-          path: join(base, jobId, name),
-          metadata,
-          at: statSync(metadata).mtimeMs,
-        });
+      if (match === null) continue;
+      const metadata = join(base, jobId, name, '_metadata');
+      const at = statSync(metadata, { throwIfNoEntry: false })?.mtimeMs;
+      if (at !== undefined) found.push({ jobId, checkpointId: Number(match[1]), path: join(base, jobId, name), metadata, at });
     }
   }
   return found.toSorted((a, b) => a.at - b.at || a.checkpointId - b.checkpointId);
+}
+
+function namesIn(directory) {
+  return existsSync(directory) ? readdirSync(directory) : [];
 }
 
 /** The manifest as an object: everything before the last line, which holds the checksum. */

@@ -20,7 +20,7 @@ export async function startObstructed(directory: string, options: ObstructedOpti
   const { records = Infinity, ratePerSecond = 2000, config, ...others } = options;
   const handle = await run(JOB, {
     parallelism: 2,
-    threads: 1,
+    threads: 2,
     ...others,
     args: [directory, String(records), String(ratePerSecond)],
     config: {

@@ -29,7 +29,7 @@ import { InputPositions } from './input-positions.ts';
 import type { RestorePlan } from './restore-plan.ts';
 import type { RunningAttempt } from './running-attempt.ts';
 import { type ScheduledSubtask, Scheduler, type SchedulerEvents } from './scheduler.ts';
-import { describeSinkCall, sinkCallsOf, watchSinkCalls } from './sink-calls.ts';
+import { type RunningSinkCall, sinkCallsOf, watchSinkCalls, withinTaskTimeout } from './sink-calls.ts';
 import { buildSplitQueue } from './splits.ts';
 import { checkRestored } from './state-totals.ts';
 import { withinStartLimit } from './start-limit.ts';
@@ -143,11 +143,12 @@ export class Attempt implements RunningAttempt {
     const workers = new Set(this.scheduler.subtasks.map(({ worker }) => worker));
     await Promise.all(
       [...workers].map((worker) => {
-        const doing = (): string => {
-          const call = this.scheduler.sinkCall(this.scheduler.subtasks.filter((subtask) => subtask.worker === worker));
-          return call === null ? 'Closing sources and sinks' : describeSinkCall(call);
-        };
-        return this.#runOn(worker, doing, { op: 'close' });
+        const subtasks = this.scheduler.subtasks.filter((subtask) => subtask.worker === worker);
+        const call = (): RunningSinkCall | null => this.scheduler.sinkCall(subtasks);
+        const closing = this.pool.runOn(worker, { op: 'close' });
+        return withinTaskTimeout(closing, call, this.options.taskTimeoutMs, 'Closing sources and sinks').then((outcome) =>
+          unwrap(outcome as Outcome<null>),
+        );
       }),
     );
   }
@@ -157,7 +158,7 @@ export class Attempt implements RunningAttempt {
   }
 
   /** @param doing  for the message when it takes too long */
-  async #runOn<T>(worker: number, doing: string | (() => string), task: Task): Promise<T> {
+  async #runOn<T>(worker: number, doing: string, task: Task): Promise<T> {
     const outcome = await withinStartLimit(this.pool.runOn(worker, task), doing, this.options.taskTimeoutMs);
     return unwrap(outcome as Outcome<T>);
   }
@@ -169,10 +170,13 @@ export class Attempt implements RunningAttempt {
   async #recoverSinks(): Promise<void> {
     const { graph, restore } = this.options;
     for (const node of graph.nodes) {
-      if (sinkOf(node) === null) continue;
+      const sink = sinkOf(node);
+      if (sink === null) continue;
       // On a worker that has nothing to do yet: the background pool would have to start a thread first.
-      const committables = restore?.committables.get(node.uid) ?? [];
-      await this.#runOn(0, `Recovering sink '${node.uid}'`, { op: 'recover', node: node.id, committables });
+      const task: Task = { op: 'recover', node: node.id, committables: restore?.committables.get(node.uid) ?? [] };
+      const call = { uid: node.uid, subtask: null, method: 'recover' };
+      if (sink.kind !== 'custom') await this.#runOn(0, `Recovering sink '${node.uid}'`, task);
+      else unwrap((await withinTaskTimeout(this.pool.runOn(0, task), () => call, this.options.taskTimeoutMs)) as Outcome<null>);
     }
   }
 

@@ -7,16 +7,50 @@ import { TidemarkError } from '../format/errors.ts';
 import { type JobGraph, sinkOf } from '../job/graph.ts';
 import type { JobPlan, Task } from '../worker/protocol.ts';
 
+/** Longest delay of a timer. */
+const MAX_TIMER_MS = 0x7fffffff;
+
+const CONSEQUENCES: Readonly<Record<string, string>> = {
+  commit: 'The checkpoint is complete and names what is to be committed: the next attempt commits it again.',
+  persist: 'The checkpoint was not completed; the next attempt starts from the one before.',
+  recover: 'The job has not started: the next attempt recovers again what the checkpoint had prepared.',
+  close: 'What the job was to do is done and committed.',
+};
+
 export interface RunningSinkCall {
   readonly uid: string;
-  /** Index in its stage. */
-  readonly subtask: number;
+  /** Index in its stage; null where the call is for all subtasks. */
+  readonly subtask: number | null;
   readonly method: string;
 }
 
-/** "commit() of sink 'rows', subtask 1," */
+/** "commit() of sink 'rows', subtask 1," or "recover() of sink 'rows'" */
 export function describeSinkCall({ uid, subtask, method }: RunningSinkCall): string {
-  return `${method}() of sink '${uid}', subtask ${subtask},`;
+  return `${method}() of sink '${uid}'${subtask === null ? '' : `, subtask ${subtask},`}`;
+}
+
+/**
+ * The result of a call that is alone on its thread, if it comes in time.
+ *
+ * @param call  asked when the time is up; null: something else than a call of a sink is under way, which `otherwise` names
+ * @throws TidemarkError ERR_TASK_TIMEOUT
+ */
+export async function withinTaskTimeout<T>(
+  work: Promise<T>,
+  call: () => RunningSinkCall | null,
+  timeoutMs: number,
+  otherwise = '',
+): Promise<T> {
+  if (timeoutMs > MAX_TIMER_MS) return work;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(takesTooLong(call() ?? otherwise, timeoutMs, timeoutMs)), timeoutMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** The calls that a background task makes, in order; null stands for one of a sink of ours. */
@@ -72,15 +106,15 @@ export async function watchSinkCalls<T>(
   }
 }
 
-function takesTooLong(call: RunningSinkCall, elapsedMs: number, timeoutMs: number): TidemarkError {
-  const { uid, subtask, method } = call;
-  const consequence =
-    method === 'commit'
-      ? 'The checkpoint is complete and names what is to be committed: the next attempt commits it again.'
-      : 'The checkpoint was not completed; the next attempt starts from the one before.';
+/** @param doing  a call of a sink, or what else is under way */
+function takesTooLong(doing: RunningSinkCall | string, elapsedMs: number, timeoutMs: number): TidemarkError {
+  const [what, facts, consequence] =
+    typeof doing === 'string'
+      ? [doing, { doing }, '']
+      : [describeSinkCall(doing), { ...doing }, ` ${CONSEQUENCES[doing.method] ?? ''}`];
   return new TidemarkError(
     'ERR_TASK_TIMEOUT',
-    `${describeSinkCall(call)} has not returned for ${Math.round(elapsedMs)} ms (task.timeout is ${timeoutMs} ms): it is in an endless loop, or awaits something that does not come. ${consequence} Raise task.timeout if it may take so long.`,
-    { facts: { uid, subtask, method, timeoutMs } },
+    `${what} has not returned for ${Math.round(elapsedMs)} ms (task.timeout is ${timeoutMs} ms): it is in an endless loop, or awaits something that does not come.${consequence} Raise task.timeout if it may take so long.`,
+    { facts: { ...facts, timeoutMs } },
   );
 }

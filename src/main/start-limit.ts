@@ -1,4 +1,4 @@
-/** Bounds the steps in which an attempt starts and ends: user code runs in them too, and one that stands still must not leave the job there for ever. */
+/** Bounds the steps in which an attempt starts: user code runs in them too, and one that stands still must not leave the job there for ever. */
 import { TidemarkError } from '../format/errors.ts';
 
 /** A `task.timeout` that is tight for turns does not bound loading a module, restoring state or closing below this. */
@@ -10,13 +10,13 @@ const MAX_TIMER_MS = 0x7fffffff;
 /**
  * The result of `work`, if it comes in time. Ending the work is up to the caller.
  *
- * @param doing          for the message: "Loading /jobs/count.ts in the worker threads"; a function is asked when the time is up
+ * @param doing          for the message: "Loading /jobs/count.ts in the worker threads"
  * @param taskTimeoutMs  Infinity: no limit
  * @throws TidemarkError ERR_TASK_TIMEOUT after the larger of `taskTimeoutMs` and `leastMs`
  */
 export async function withinStartLimit<T>(
   work: Promise<T>,
-  doing: string | (() => string),
+  doing: string,
   taskTimeoutMs: number,
   leastMs = LEAST_LIMIT_MS,
 ): Promise<T> {
@@ -24,7 +24,7 @@ export async function withinStartLimit<T>(
   if (limitMs > MAX_TIMER_MS) return work;
   let timer: NodeJS.Timeout | undefined;
   const overdue = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(takesTooLong(typeof doing === 'string' ? doing : doing(), limitMs, leastMs)), limitMs);
+    timer = setTimeout(() => reject(takesTooLong(doing, limitMs, leastMs)), limitMs);
   });
   try {
     return await Promise.race([work, overdue]);

@@ -11,6 +11,7 @@ import type { GraphNode } from '../job/graph.ts';
 import { loadJob } from '../job/load.ts';
 import { realFs } from '../snapshot/fs-port.ts';
 import { BackgroundSinks } from './background-sinks.ts';
+import { closeAll } from './close-all.ts';
 import { createSource } from './connectors/source-runtime.ts';
 import { collect, publish, savepoint } from './file-tasks.ts';
 import { merge } from './merge-task.ts';
@@ -132,7 +133,7 @@ async function perform(task: Exclude<Task, { op: 'ready' | 'turn' }>): Promise<u
     }
     case 'close':
       await lastTurn;
-      for (const subtask of subtasks.values()) await subtask.close();
+      await closeAll([...subtasks.values()].map((subtask) => () => subtask.close()));
       return null;
     case 'persist':
       yieldToTurns(WRITER_NICE);

@@ -102,8 +102,10 @@ export class SinkOutput implements Output {
       await this.#writer.close();
     } catch (error) {
       throw this.#failure('close', error);
+    } finally {
+      // Others are closed all the same.
+      this.#leave();
     }
-    this.#leave();
   }
 
   /** Where the main thread looks for what a subtask that does not return is doing. */

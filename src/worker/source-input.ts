@@ -11,6 +11,7 @@
 import type { JsonValue } from '../format/json.ts';
 import { Memory } from '../format/memory.ts';
 import type { RecordOutput, SourceContext, Split, SplitReader } from '../job/source.ts';
+import { closeAll } from './close-all.ts';
 import type { RowSplitReader, RuntimeSource } from './connectors/source-runtime.ts';
 import type { InputStop, StageInput } from './input.ts';
 import type { Rows } from './operator.ts';
@@ -117,8 +118,15 @@ export class SourceInput implements StageInput, RecordOutput<unknown> {
   }
 
   async close(): Promise<void> {
-    for (const { reader, rowReader } of this.#open) await (reader ?? rowReader)?.close();
+    const open = this.#open;
     this.#open = [];
+    await closeAll(
+      open.map(
+        ({ reader, rowReader }) =>
+          () =>
+            (reader ?? rowReader)?.close(),
+      ),
+    );
   }
 
   get progress(): number {

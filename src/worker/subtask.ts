@@ -12,6 +12,7 @@ import type { JsonValue } from '../format/json.ts';
 import type { CheckpointOutcome } from '../job/checkpoint-outcome.ts';
 import type { JobGraph } from '../job/graph.ts';
 import { CheckpointNotices } from './checkpoint-notices.ts';
+import { closeAll } from './close-all.ts';
 import type { Chain } from './operators/chain.ts';
 import type { ExchangeOutput } from './exchange.ts';
 import type { StageInput } from './input.ts';
@@ -146,10 +147,10 @@ export class Subtask {
     return this.#result();
   }
 
+  /** @throws what the first of its parts throws that cannot be closed, when all have been asked to */
   async close(): Promise<void> {
-    await this.#parts.input.close();
-    this.#parts.chain.close();
-    for (const sink of this.#parts.sinks) await sink.close();
+    const { input, chain, sinks } = this.#parts;
+    await closeAll([() => input.close(), () => chain.close(), ...sinks.map((sink) => () => sink.close())]);
   }
 
   async #process(deadlineMs: number): Promise<'idle' | 'more' | 'full' | 'ended'> {

@@ -88,7 +88,7 @@ it.each(Object.entries(CHOICES))(
     await handle.cancel();
     const digests = digestsOf(manifestAt(taken[0].path));
     expect(Object.keys(digests)).toHaveLength(4);
-    // Every other choice has one of the three, and over all choices each kind is restored with each.
+    // Each of the others has one of the three, in turn.
     const others = Object.entries(CHOICES).filter(([other]) => other !== name);
     for (const [i, [other, options]] of others.entries()) {
       const { path } = taken[(i + Object.keys(CHOICES).indexOf(name)) % taken.length];

@@ -56,6 +56,51 @@ describe('a method of a sink that never returns', () => {
     expect(numbersIn(directory)).toEqual(ALL);
   });
 
+  it.each(['awaits', 'loops'])(
+    'recover() %s for ever, once: it is named, nothing has begun, and the next attempt recovers',
+    async (how) => {
+      const directory = directoryWithJob();
+      const args = command({ 'restart-strategy.type': 'fixed-delay' });
+      const { code, stderr, json } = await runCli(directory, args, ['env', `HANG=recover ${how} first`]);
+      expect(code, stderr).toBe(0);
+      expect(stderr).toMatch(/recover\(\) of sink 'rows' has not returned for 300 ms \(task\.timeout is 300 ms\)/);
+      expect(json(), stderr).toMatchObject({ status: 'finished', restarts: 1, records: 400 });
+      expect(numbersIn(directory)).toEqual(ALL);
+    },
+  );
+
+  it('recover() always, without a restart strategy: the job fails with ERR_TASK_TIMEOUT', async () => {
+    const directory = directoryWithJob();
+    const args = command({ 'restart-strategy.type': 'none' });
+    const { code, stderr, json } = await runCli(directory, args, ['env', 'HANG=recover awaits always']);
+    expect(code, stderr).toBe(1);
+    const facts = { uid: 'rows', method: 'recover', timeoutMs: 300 };
+    expect(json(), stderr).toMatchObject({ status: 'failed', error: { code: 'ERR_TASK_TIMEOUT', facts } });
+  });
+
+  it.each([
+    ['awaits', /not closed: close\(\) of sink 'rows', subtask [01], has not returned for 300 ms/],
+    ['loops', /not closed: close\(\) of sink 'rows', subtask [01], has not returned for 300 ms/],
+    ['throws', /not closed: Sink 'rows', subtask [01], could not close: stuck/],
+  ])('close() %s: sink, subtask and method are named, and the job has finished all the same', async (how, named) => {
+    const directory = directoryWithJob();
+    const args = command({ 'restart-strategy.type': 'none' });
+    const { code, stderr, json } = await runCli(directory, args, ['env', `HANG=close ${how} always`]);
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(named);
+    expect(json(), stderr).toMatchObject({ status: 'finished', restarts: 0, records: 400 });
+    expect(numbersIn(directory)).toEqual(ALL);
+  });
+
+  it('close() that throws in one subtask keeps no other from being closed', async () => {
+    const directory = directoryWithJob();
+    // Both subtasks are on one thread.
+    const args = command({ 'restart-strategy.type': 'none', 'task.threads': '1' });
+    const { code, stderr } = await runCli(directory, args, ['env', 'HANG=close throws always']);
+    expect(code, stderr).toBe(0);
+    expect(readFileSync(join(directory, 'closed'), 'utf8').split('\n').toSorted()).toEqual(['', '0', '1']);
+  });
+
   it('without a restart strategy the job fails with ERR_TASK_TIMEOUT', async () => {
     const directory = directoryWithJob();
     const args = command({ 'restart-strategy.type': 'none' });

@@ -1,6 +1,6 @@
 /**
  * Counts to 400 into a sink whose epochs become files. HANG in the environment says which method of it never returns, how (`awaits` or
- * `loops`), and when: `once`, at its second call in a job, or `always`.
+ * `loops`; or it `throws`), and when: `once`, at its second call in a job, `first`, at its first one only, or `always`.
  */
 import { appendFileSync, existsSync, renameSync, writeFileSync } from 'node:fs';
 import { generate, job, t } from 'tidemark';
@@ -21,8 +21,14 @@ function hangIn(here) {
   if (here !== method) return undefined;
   appendFileSync('calls', `${here}\n`);
   if (when === 'once' && (isFirst('first-call') || !isFirst('hangs'))) return undefined;
+  if (when === 'first' && !isFirst('hangs')) return undefined;
+  if (how === 'throws') throw new Error('stuck');
   if (how === 'loops') for (;;);
   return new Promise(() => {});
+}
+
+function makeVisible({ pending, final }) {
+  if (existsSync(pending)) renameSync(pending, final);
 }
 
 const sink = {
@@ -42,13 +48,20 @@ const sink = {
         return { pending, final };
       },
       onCheckpoint: () => void hangIn('onCheckpoint'),
-      close: () => hangIn('close'),
+      async close() {
+        appendFileSync('closed', `${subtask}\n`);
+        await hangIn('close');
+      },
     };
   },
   persist: () => hangIn('persist'),
-  async commit({ pending, final }) {
+  async commit(committable) {
     await hangIn('commit');
-    if (existsSync(pending)) renameSync(pending, final);
+    makeVisible(committable);
+  },
+  async recover(committables) {
+    await hangIn('recover');
+    committables.forEach(makeVisible);
   },
 };
 

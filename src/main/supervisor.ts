@@ -244,6 +244,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         ? ''
         : ` The last checkpoint is ${this.lastCheckpoint.path}; \`tidemark run --resume\` goes on from it.`;
     const started = this.#started;
+    // Nothing was processed yet, so nothing is missing at the end that was asked for.
+    if (this.#ending && started === null) return this.#end({ kind: 'killed' });
     if (this.#ending) return this.#fail(`${what} while the job was ending.${resumable}`);
     if (started === null) return this.#onCrashAtStart(reason, bySignal);
     if (!started.checkpointing) {

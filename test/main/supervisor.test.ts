@@ -215,6 +215,18 @@ describe('crashes', () => {
     expect(readFileSync(join(root, 'starts'), 'utf8')).toHaveLength(starts);
   });
 
+  test('supervisor: SIGINT before a process dies while it loads the job ends as well, and starts no other', async () => {
+    writeFileSync(join(root, 'dies.mjs'), `${WRITE_PID} for (;;);`);
+    const run = start(['run', '--json', 'dies.mjs']);
+    const pid = Number(await fileAppears(join(root, 'pid')));
+    run.child.kill('SIGINT');
+    await run.said('stopping with a last checkpoint');
+    process.kill(pid, 'SIGKILL');
+    const { code, stdout, stderr } = await run.finished;
+    expect([code, stderr]).toEqual([130, expect.not.stringContaining('Starting process 2')]);
+    expect(lastJson(stdout)).toMatchObject({ status: 'killed', jobName: null });
+  });
+
   test('supervisor: SIGINT before a process that died while it loaded the job is started again ends at once', async () => {
     writeFileSync(join(root, 'dies.mjs'), "process.kill(process.pid, 'SIGKILL');");
     const run = start(['run', '--json', 'dies.mjs']);

@@ -201,7 +201,7 @@ export const SHARED_FILE_MUTANTS = [
   {
     name: 'a-damaged-checkpoint-is-restored-again-and-again',
     report: 'rdsn#459',
-    file: 'src/main/job-runner.ts',
+    file: 'src/main/job-attempts.ts',
     edits: [["  'ERR_TABLE_CORRUPT',\n", '']],
     test: [
       'test/e2e/restore.test.ts',

@@ -1,9 +1,15 @@
-/** Random operations on the state map against a plain Map. fast-check prints the seed and the shortest failing sequence. */
+/**
+ * Random operations on the state map against a plain Map. fast-check prints the seed and the shortest failing sequence.
+ *
+ *   TIMES=24 npx vitest run test/state/state-map.property.test.ts     so many times as many sequences
+ */
 import * as fc from 'fast-check';
 import { describe, it } from 'vitest';
 
 import type { StateMapOptions } from '../../src/worker/state/state-map.ts';
 import { type Key, keyOf, Model } from './model.ts';
+
+const TIMES = Number(process.env['TIMES'] ?? 1);
 
 /** Few hashes for many keys, so that runs, collisions and ties occur. */
 function keyAt(i: number): Key {
@@ -176,11 +182,11 @@ function property(options: Partial<StateMapOptions>, numRuns: number): void {
       model.fulfil();
       model.check();
     }),
-    { numRuns },
+    { numRuns: numRuns * TIMES },
   );
 }
 
-describe('state map against a plain Map', () => {
+describe('state map against a plain Map', { timeout: 30_000 * TIMES }, () => {
   it('state map: any sequence of operations leaves what a plain Map holds', () => property({}, 25));
   it('state map: the same for composite keys, which the index hashes as a whole', () => property({ composite: true }, 8));
   it('state map: the same with segments of 8 KiB', () => property({ segmentBytes: 8192 }, 8));

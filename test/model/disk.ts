@@ -66,10 +66,11 @@ export class Disk {
   readonly forgets: boolean;
   /** The first is the root. */
   readonly #nodes: readonly Node[];
-  readonly #after = new Map<Call, { readonly disk: Disk; readonly reply: Reply }>();
+  #after: Map<Call, { readonly disk: Disk; readonly reply: Reply }> | null = null;
   #cuts: readonly Disk[] | null = null;
+  #durable: Disk | null = null;
   #settled: Disk | null = null;
-  readonly #buried = new Map<string, Disk>();
+  #buried: Map<string, Disk> | null = null;
 
   private constructor(nodes: readonly Node[], forgets: boolean, id: number) {
     this.#nodes = nodes;
@@ -84,7 +85,7 @@ export class Disk {
 
   /** Equal replies are one object. @param call  as `internedCall` gives it */
   call(call: Call): { readonly disk: Disk; readonly reply: Reply } {
-    let known = this.#after.get(call);
+    let known = this.#after?.get(call);
     if (known === undefined) {
       const { disk, reply } = this.#perform(call);
       const text =
@@ -92,7 +93,7 @@ export class Disk {
       const equal = Disk.#replies.get(text) ?? reply;
       Disk.#replies.set(text, equal);
       known = { disk, reply: equal };
-      this.#after.set(call, known);
+      (this.#after ??= new Map()).set(call, known);
     }
     return known;
   }
@@ -109,7 +110,8 @@ export class Disk {
 
   /** The same names and contents, all of them durable. */
   durable(): Disk {
-    return Disk.#of(this.#nodes.map(madeDurable), this.forgets);
+    this.#durable ??= Disk.#of(this.#nodes.map(madeDurable), this.forgets);
+    return this.#durable;
   }
 
   /** The same for those who will see no power cut: what is durable is of no consequence then. */
@@ -123,10 +125,10 @@ export class Disk {
    * difference by whom. They are numbered anew.
    */
   buried(path: string): Disk {
-    let buried = this.#buried.get(path);
+    let buried = this.#buried?.get(path);
     if (buried === undefined) {
       buried = this.#bury(path);
-      this.#buried.set(path, buried);
+      (this.#buried ??= new Map()).set(path, buried);
     }
     return buried;
   }
@@ -306,7 +308,11 @@ export class Disk {
       }
       return number;
     };
-    const renumber = (names: Names): Names => new Map([...names].sort(byName).map(([name, id]) => [name, meet(id)]));
+    const renumber = (names: Names): Names => {
+      const anew = new Map<string, number>();
+      for (const name of [...names.keys()].sort()) anew.set(name, meet(names.get(name) as number));
+      return anew;
+    };
     const canonical: Node[] = [];
     const keys: string[] = [forgets ? 'forgets' : 'keeps'];
     for (let i = 0; i < order.length; i++) {
@@ -318,10 +324,12 @@ export class Disk {
         continue;
       }
       const names = renumber(node.names);
-      const durable = renumber(node.durable);
+      // Nothing is unsynced: the names are the durable ones.
+      const durable = node.unsynced.length === 0 ? names : renumber(node.durable);
       const unsynced = node.unsynced.map((change) => change.map(([name, id]) => [name, id === null ? null : meet(id)] as const));
       canonical.push({ names, durable, unsynced });
-      keys.push(JSON.stringify(forgets ? [[...names], [...durable], unsynced] : [...names]));
+      keys.push(textOf(names));
+      if (forgets && unsynced.length > 0) keys.push(textOf(durable), JSON.stringify(unsynced));
     }
     const key = keys.join('\n');
     let disk = Disk.#known.get(key);
@@ -331,6 +339,12 @@ export class Disk {
     }
     return disk;
   }
+}
+
+function textOf(names: Names): string {
+  let text = '';
+  for (const [name, id] of names) text += `${name}/${id}/`;
+  return text;
 }
 
 function madeDurable(node: Node): Node {

@@ -72,6 +72,13 @@ describe('every state is sound', () => {
     expectSound(await explore(oneDirectory('all bounds, power cuts', bounds, true)));
   });
 
+  test('power is cut anywhere while two processes work side by side', async () => {
+    const sideBySide = { ...ALL_BOUNDS, checkpoints: 2, faults: 1 };
+    expectSound(
+      await explore(oneDirectory('side by side, power cuts', bounded(sideBySide, { checkpoints: 3, faults: 2 }), true)),
+    );
+  });
+
   test('a savepoint is taken in between', async () => {
     const bounds = bounded({ checkpoints: 2, savepoints: 1, tables: 2 }, { faults: 1 });
     expectSound(await explore(oneDirectory('savepoint', bounds)));

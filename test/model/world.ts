@@ -12,7 +12,8 @@
  * Of two processes on one directory one is at work, the first of the two. It may be paused anywhere and another one start, which does
  * not see its lock, as from another host: a takeover. From then on the paused one may wake up anywhere, and the two take turns, as often
  * as there are `switches`; without a limit that is every order. What is promised then is the fence of publication alone, for deletion
- * has none: numbers only grow, and the newest that was complete, or a later one, keeps its name.
+ * has none: numbers only grow, and the newest that was complete, or a later one, keeps its name. Tables then decide only whether a task
+ * fails, as tasks do by themselves: from a takeover on they have one content, and each checkpoint is a delta.
  */
 import type { Call, Disk } from './disk.ts';
 import { type LifeOptions, Lives } from './life.ts';
@@ -164,13 +165,14 @@ export class Model {
   /** A fault has ended what processes were at. */
   #after(world: World, slots: readonly Slot[]): World {
     const left = { ...world.left, faults: world.left.faults - 1 };
-    let { disk, lives } = world;
+    let { lives } = world;
+    let disk = left.faults === 0 ? world.disk.settled() : world.disk;
     // Whoever is left works in another directory, or it is of two on one, and has read names of the other one.
     if (!this.#shared || !world.processes.some(isAlive)) {
       for (const slot of slots) disk = disk.buried(this.#directoryOf(world.processes[slot]));
       lives = Math.min(lives, 1);
     }
-    return { ...world, disk: left.faults === 0 ? disk.settled() : disk, left, lives };
+    return { ...world, disk, left, lives };
   }
 
   #directoryOf({ job }: Process): string {
@@ -240,7 +242,7 @@ export class Model {
     for (const type of ['checkpoint', 'savepoint'] as const) {
       const allowance = type === 'checkpoint' ? 'checkpoints' : 'savepoints';
       if (!idle || left[allowance] === 0) continue;
-      for (const full of world.lives > 0 ? [false] : [true, false]) {
+      for (const full of world.lives === 0 ? [true, false] : [false]) {
         const asked = { ...world, left: { ...left, [allowance]: left[allowance] - 1 } };
         const reached = this.#lives.told(process, `${type} ${full}`, { type, full }, world.disk);
         steps.push({ text: () => `${who}: ${type}${full ? ', full' : ''}`, world: this.#with(asked, slot, reached) });

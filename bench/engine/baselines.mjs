@@ -82,9 +82,12 @@ export function countWords({ directory }) {
   return { elapsedMs: performance.now() - started, words, distinct: counts.size };
 }
 
-/** `burn.mjs` in a loop. `iterations` are calibrated to `ms` a record, and are what the job is then given. */
-export function burnAll({ ms, warmUpMs, windowMs }) {
-  const iterations = calibrateBurn(ms);
+/**
+ * `burn.mjs` in a loop.
+ *
+ * @param iterations  of a record; without them they are calibrated to `ms`, and are what the job and later loops are given
+ */
+export function burnAll({ ms, iterations = calibrateBurn(ms), warmUpMs, windowMs }) {
   let result = 0;
   const work = (from, to) => {
     for (let i = from; i < to; i++) result ^= burn(i, iterations);

@@ -1,7 +1,7 @@
 /**
  * State of which exactly the wished share changes between two checkpoints. The benchmark's driver releases intervals, one after
  * another; the source reads in shared memory which one it is, emits a record for each key that changes in it, and waits for the
- * next. Arguments: number of keys, bytes of a value (8: a number), `uniform` or `zipf`, seed.
+ * next, or goes on with those keys. Arguments: number of keys, bytes of a value (8: a number), `uniform` or `zipf`, seed.
  */
 import { discard, job, t, value } from 'tidemark';
 import { changesOf } from '../snapshots/changes.mjs';
@@ -52,20 +52,31 @@ function chosenChanges({ keys, distribution, seed }) {
       const controls = openControls();
       const owned = keysOfSplit(keys, split);
       let interval = 0;
+      let barriers = 0;
       let changes = null;
+      const begin = () => {
+        const count = changesOfSplit(controls.changes, keys, split);
+        changes = changesOf(distribution, { keys: owned, count, seed: seed + (interval + barriers) * SPLITS + split });
+      };
       const read = (_limit, out) => {
         const released = controls.released;
         if (released !== interval) {
           interval = released;
-          const count = changesOfSplit(controls.changes, keys, split);
-          changes = changesOf(distribution, { keys: owned, count, seed: seed + interval * SPLITS + split });
+          begin();
         } else if (changes === null || (changes.left === 0 && !controls.goesOn)) return WAIT_MS;
         while (!out.full && (changes.left > 0 || controls.goesOn)) out.emit({ key: changes.next() * SPLITS + split, interval });
         if (changes.left === 0) controls.finish(split, interval);
         return 'more';
       };
       // What is read next is the driver's to say: there is nothing to be remembered over a restart.
-      return { read, position: () => interval, close: () => {} };
+      const position = () => {
+        if (controls.goesOnToBarrier) {
+          barriers++;
+          begin();
+        }
+        return interval;
+      };
+      return { read, position, close: () => {} };
     },
   };
 }

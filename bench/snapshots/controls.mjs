@@ -6,7 +6,7 @@
  * |----------:|------------|--------------------------------------------------------------------------------------|
  * |         0 | driver     | number of the interval that the source is to emit; 0: none yet                        |
  * |         1 | driver     | keys that change in it                                                               |
- * |         2 | driver     | 1: go on with keys of the interval when all have changed, until the next is released |
+ * |         2 | driver     | what comes when all keys of the interval have changed: a value of `Then`            |
  * | 3 + split | source     | number of the last interval of which the split has emitted all keys                  |
  */
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
@@ -17,8 +17,21 @@ export const SPLITS = 2;
 const NAME = 'tidemark-bench-snapshots';
 const RELEASED = 0;
 const CHANGES = 1;
-const GOES_ON = 2;
+const THEN = 2;
 const FINISHED = 3;
+
+/** What a source does when all keys of an interval have changed. */
+export const Then = {
+  /** Waits for the next interval. */
+  wait: 0,
+  /** Goes on with the same keys, over and over, until the next interval is released. */
+  goOn: 1,
+  /**
+   * The same, and each barrier begins an interval of its own. That the driver cannot do: until the sources see what it releases they would
+   * go on with the keys of the interval before, so that a checkpoint had keys of two.
+   */
+  goOnToBarrier: 2,
+};
 
 /** How many of a split's keys change when `changes` of `keys` do. */
 export function changesOfSplit(changes, keys, split) {
@@ -63,19 +76,23 @@ class Controls {
   }
 
   get goesOn() {
-    return Atomics.load(this.#words, GOES_ON) === 1;
+    return Atomics.load(this.#words, THEN) !== Then.wait;
   }
 
-  /** Begins the next interval. @param changes  keys that change in it @param goesOn  and more records for them afterwards */
-  release(changes, { goesOn = false } = {}) {
+  get goesOnToBarrier() {
+    return Atomics.load(this.#words, THEN) === Then.goOnToBarrier;
+  }
+
+  /** Begins the next interval. @param changes  keys that change in it @param then  of `Then` */
+  release(changes, then = Then.wait) {
     Atomics.store(this.#words, CHANGES, changes);
-    Atomics.store(this.#words, GOES_ON, goesOn ? 1 : 0);
+    Atomics.store(this.#words, THEN, then);
     Atomics.add(this.#words, RELEASED, 1);
   }
 
   /** No more records than those that the interval still needs. */
   settle() {
-    Atomics.store(this.#words, GOES_ON, 0);
+    Atomics.store(this.#words, THEN, Then.wait);
   }
 
   finish(split, interval) {

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { partsOf, entriesOf, orFailure, until, withJob } from '../lib/measure.mjs';
-import { changesOfAllSplits, createControls } from './controls.mjs';
+import { changesOfAllSplits, createControls, Then } from './controls.mjs';
 
 const THREADS = 2;
 /** Before these are over neither the compiler nor the tables are in their usual state. */
@@ -135,12 +135,20 @@ export async function measureStream({ state, changes, from, stream, directory })
 async function keptByStream(handle, controls, changes, { intervalMs, windowMs, warmUpMs = windowMs, pairs }) {
   const window = async (isCheckpointed, lastsMs = windowMs) => {
     const summaries = [];
+    controls.release(changes, isCheckpointed ? Then.goOnToBarrier : Then.goOn);
+    if (isCheckpointed) {
+      // All that changed in a window without: it is no cost of a window with them.
+      await handle.checkpoint();
+      await untilQuiet();
+    }
     const before = { atMs: performance.now(), records: handle.progress().records };
     let pending = Promise.resolve();
     for (let tick = 1; tick * intervalMs <= lastsMs; tick++) {
-      controls.release(changes, { goesOn: true });
       await sleep(Math.max(0, before.atMs + tick * intervalMs - performance.now()));
-      if (!isCheckpointed) continue;
+      if (!isCheckpointed) {
+        controls.release(changes, Then.goOn);
+        continue;
+      }
       // Like the runtime's own timer: the next one waits for the last one.
       await pending;
       pending = handle.checkpoint().then((summary) => summaries.push({ ...summary, ...partsOf(summary.path) }));

@@ -22,8 +22,8 @@ import type { HashRange } from './hash-range.ts';
 const ENDED = 0x100000000;
 
 /**
- * Cursor over the newest entry of each key. A few cursors are compared one by one: there are about ten tables at most,
- * and while the current one is below all others, which is the rule where a large old table meets small new ones, it is
+ * Cursor over the newest entry of each key. Cursors are compared one by one: there are a few dozen tables at most, ten where
+ * they are merged, and while the current one is below all others, which is the rule where a large old table meets small new ones, it is
  * not compared at all.
  */
 export class MergeCursor implements EntryCursor {

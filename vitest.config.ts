@@ -1,10 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Four projects, by what a test needs:
+ * Five projects, by what a test needs:
  *
  * - unit    imports from `src/*.ts`, runs in this process. Seconds.
  * - engine  starts workers, the command line or examples from `dist`, since Vitest does not transform worker threads.
+ * - long    as engine: many whole jobs for one statement. Not in `npm test`, which is to take less than five minutes on two cores.
  * - model   explores the states of a model; with MODEL_CHECK=full further.
  * - crash   kills processes and looks at what they left behind.
  *
@@ -12,6 +13,16 @@ import { defineConfig } from 'vitest/config';
  * there, of 236 s of CPU time a core.
  */
 const engine = ['test/engine/**/*.test.ts', 'test/e2e/**/*.test.ts'];
+const long = [
+  'benchmarks',
+  'chosen-formats',
+  'generations',
+  'hanging-sinks',
+  'merged-tables',
+  'random-life',
+  'same-result',
+  'schema-change',
+].map((name) => `test/e2e/${name}.test.ts`);
 const model = ['test/model/**/*.test.ts'];
 const crash = ['test/crash/**/*.test.ts', 'test/e2e/kill-loop.test.ts'];
 
@@ -36,7 +47,11 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'engine', include: engine, exclude: crash, testTimeout: 60_000, hookTimeout: 60_000 },
+        test: { name: 'engine', include: engine, exclude: [...crash, ...long], testTimeout: 60_000, hookTimeout: 60_000 },
+      },
+      {
+        extends: true,
+        test: { name: 'long', include: long, testTimeout: 60_000, hookTimeout: 60_000 },
       },
       {
         extends: true,

@@ -36,7 +36,7 @@ export const ERROR_CODES = {
   ERR_SAVEPOINT_FAILED: { exit: 1, meaning: 'A savepoint could not be taken.' },
   ERR_CHECKPOINT_ABORTED: { exit: 1, meaning: 'A checkpoint was aborted.' },
   ERR_CHECKPOINT_TIMEOUT: { exit: 1, meaning: 'A checkpoint did not complete in time.' },
-  ERR_CHECKPOINT_FENCED: { exit: 1, meaning: 'Another process published this checkpoint number first.' },
+  ERR_CHECKPOINT_FENCED: { exit: 1, meaning: 'Another process has published a checkpoint of this job meanwhile.' },
   ERR_OPERATOR_FAILED: { exit: 1, meaning: 'A user function threw.' },
   ERR_RECORD_MALFORMED: { exit: 1, meaning: 'An input record cannot be decoded.' },
   ERR_SOURCE_FAILED: { exit: 1, meaning: 'A source cannot be read.' },

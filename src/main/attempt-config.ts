@@ -83,6 +83,7 @@ export function checkpointingOptionsOf({ config, store, point }: AttemptFacts): 
     ),
     parent: point === null ? null : { jobId: point.manifest.jobId, checkpointId: point.manifest.checkpointId },
     retainedBefore: store.ownCheckpoints(),
+    known: store.known,
     countersBefore: point?.manifest.counters ?? {},
   };
 }

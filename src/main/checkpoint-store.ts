@@ -19,6 +19,7 @@ import {
   ownedDirectory,
 } from '../snapshot/claim.ts';
 import { findClaim, forgetClaim, recordClaim } from '../snapshot/claim-record.ts';
+import type { FsPort } from '../snapshot/fs-port.ts';
 import { collectGarbage } from '../snapshot/gc.ts';
 import {
   checkpointsToKeep,
@@ -28,8 +29,8 @@ import {
   leaveBehind,
   sweepLeftovers,
 } from '../snapshot/own-checkpoints.ts';
-import { isJobId, jobDirectory, sharedDirectory, tablePath } from '../snapshot/paths.ts';
-import { prepareJobDirectory } from '../snapshot/publish.ts';
+import { checkpointDirectory, isJobId, jobDirectory, sharedDirectory, tablePath } from '../snapshot/paths.ts';
+import { fenced, isPublished, prepareJobDirectory } from '../snapshot/publish.ts';
 import {
   type Checkpoint,
   decideResume,
@@ -43,6 +44,7 @@ import type { Config, Retention } from './config.ts';
 import type { DirectoryLock } from './dir-lock.ts';
 import type { StartOptions } from './handle.ts';
 import type { Host } from './host.ts';
+import { KnownCheckpoints } from './known-checkpoints.ts';
 
 /** What an attempt starts from. */
 export interface RestorePoint {
@@ -64,6 +66,8 @@ export class CheckpointStore {
   /** `<base>/<job-id>`; null when no checkpoint directory is configured. */
   readonly jobDirectory: string | null;
   readonly host: Host;
+  /** Of the job's own directory. */
+  known = new KnownCheckpoints(0, () => false);
   readonly #base: string | null;
   readonly #jobName: string;
   readonly #options: StartOptions;
@@ -108,16 +112,12 @@ export class CheckpointStore {
     }
     requireUsable(host, store.#base);
     store.#locks.set(store.jobDirectory, await makeAndLock(host, store.jobDirectory));
+    store.known = knownIn(host.fs, store.jobDirectory);
     return store;
   }
 
   get hasDirectory(): boolean {
     return this.jobDirectory !== null;
-  }
-
-  /** Highest checkpoint number in the job's own directory; 0 if there is none. */
-  highestNumber(): number {
-    return highestNumber(this.host.fs, this.jobDirectory);
   }
 
   /** @see firstEpochOf */
@@ -134,9 +134,11 @@ export class CheckpointStore {
    * What an attempt starts from: the newest own checkpoint if there is one, else what the options name.
    *
    * @param notice  takes lines for people: what was found, and what was passed over
-   * @throws TidemarkError with exit code 3 when what the options name cannot be restored
+   * @throws TidemarkError with exit code 3 when what the options name cannot be restored; ERR_CHECKPOINT_FENCED when another process has
+   *         taken the job over since the last attempt
    */
   async restorePoint(notice: (text: string) => void): Promise<RestorePoint | null> {
+    this.#refuseWhenSuperseded();
     if (this.jobDirectory !== null) sweepLeftovers(this.host.fs, this.jobDirectory);
     const own = decideResume(this.#findOwn(), this.#options.fallback === true);
     if (own.checkpoint !== null) {
@@ -166,9 +168,14 @@ export class CheckpointStore {
     if (own >= this.#config.checkpointing.retained) this.#deleteClaimed();
   }
 
-  /** Applies the retention policy and gives the directory free. Call once, after the last attempt. */
+  /**
+   * Applies the retention policy and gives the directory free. Call once, after the last attempt.
+   *
+   * @throws TidemarkError ERR_CHECKPOINT_FENCED when another process has taken the job over: nothing was touched then
+   */
   async close(outcome: JobOutcome, keepLast: boolean): Promise<void> {
     try {
+      this.#refuseWhenSuperseded();
       if (this.jobDirectory !== null && directoryExists(this.host.fs, this.jobDirectory)) {
         const keep = keepLast || isRetainedAtEnd(POLICIES[this.#config.checkpointing.retention], outcome);
         const found = this.#findOwn();
@@ -188,6 +195,13 @@ export class CheckpointStore {
   async abandon(): Promise<void> {
     this.#kept = true;
     await this.#release(() => true);
+  }
+
+  /** This process has slept, and a successor did not see its lock, as from another host. What is there is not ours then. */
+  #refuseWhenSuperseded(): void {
+    const latest = highestNumber(this.host.fs, this.jobDirectory);
+    if (this.jobDirectory === null || latest <= this.known.highest) return;
+    throw fenced(checkpointDirectory(this.jobDirectory, latest), 'another process has published it');
   }
 
   /** The path of a checkpoint if it is still there after `close`. */
@@ -315,6 +329,10 @@ async function makeAndLock({ fs, lockDirectory }: Host, directory: string): Prom
     }
     if (isThere) return lock;
   }
+}
+
+function knownIn(fs: FsPort, jobDir: string): KnownCheckpoints {
+  return new KnownCheckpoints(highestNumber(fs, jobDir), (manifest) => isPublished(fs, jobDir, manifest));
 }
 
 function toPoint(checkpoint: Checkpoint): RestorePoint {

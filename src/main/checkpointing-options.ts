@@ -4,6 +4,7 @@ import type { CoordinatorOptions } from './coordinator.ts';
 import type { Manifest } from '../format/manifest.ts';
 import type { FsPort } from '../snapshot/fs-port.ts';
 import type { CheckpointSummary } from './handle.ts';
+import type { KnownCheckpoints } from './known-checkpoints.ts';
 
 export interface CheckpointingOptions {
   readonly fs: FsPort;
@@ -15,6 +16,7 @@ export interface CheckpointingOptions {
   readonly config: Readonly<Record<string, JsonValue>>;
   /** Complete checkpoints that the job's directory held before, oldest first. */
   readonly retainedBefore: readonly number[];
+  readonly known: KnownCheckpoints;
   /** Counters of the checkpoint that the attempt starts from. */
   readonly countersBefore: Readonly<Record<string, number>>;
   readonly parent: { readonly jobId: string; readonly checkpointId: number } | null;

@@ -389,8 +389,9 @@ export class Checkpointing {
     let path = '';
     if (jobDirectory !== null) {
       const { linkIn } = this.#durable;
-      const task: PublishTask = { op: 'publish', jobDirectory, manifest: JSON.stringify(manifest), linkIn };
-      ({ path } = await this.#attempt.run<PublishResult>(task));
+      const { known } = this.#options;
+      const task: PublishTask = { op: 'publish', jobDirectory, manifest: JSON.stringify(manifest), linkIn, known: known.highest };
+      ({ path } = await known.publish(manifest, () => this.#attempt.run<PublishResult>(task)));
     }
     return { checkpoint: summaryOf('checkpoint', path, manifest.sizes, manifest, pending), savepoint: savepointSummary };
   }

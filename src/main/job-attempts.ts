@@ -106,7 +106,7 @@ export class JobAttempts {
     this.#config = config;
     this.#store = store;
     this.#events = events;
-    this.#nextEpoch = store.highestNumber() + 1;
+    this.#nextEpoch = store.known.highest + 1;
     this.past = store.host.openHistory(store.jobDirectory, (text) => events.emit('notice', text));
     this.meter = new ProgressMeter(graph);
   }

@@ -8,7 +8,8 @@
  * 3           .new-chk-<n>-<random>/_metadata written and fsynced, and that directory fsynced
  * 4           rename of the directory to chk-<n>: the checkpoint exists. Fails when there is a chk-<n>: that is the fence
  * 5           fsync of the job's directory: it exists for good
- * 6           no chk-<m> with m > n is there: else an older owner woke up late, and takes its checkpoint back
+ * 6           no chk-<m> is there that the publisher does not know of: else it has slept, another owns the job, and it takes its
+ *             checkpoint back
  * ```
  *
  * The directory is renamed rather than the manifest linked into it because a chk-<n> must never exist without its
@@ -24,17 +25,21 @@ import { encodeManifest, type Manifest } from '../format/manifest.ts';
 import {
   attempt,
   createDurably,
+  directoryExists,
   ensureDirectory,
   errnoOf,
   fileError,
+  isMissing,
   listDirectory,
   quietly,
+  readFileBounded,
   removeDirectoryOfFiles,
   syncDirectory,
   writeFully,
 } from './files.ts';
 import type { FsPort } from './fs-port.ts';
 import {
+  checkpointDirectory,
   checkpointName,
   deletionName,
   manifestPath,
@@ -62,20 +67,50 @@ export function prepareJobDirectory(fs: FsPort, jobDir: string): void {
 /**
  * Publishes checkpoint `manifest.checkpointId` in the directory of its job. Its tables are in `shared/`.
  *
+ * @param known  highest number that this process may have published, or has found when it took the job: one above it is another's
  * @returns the checkpoint's directory
- * @throws  TidemarkError ERR_CHECKPOINT_FENCED when the number, or a later one, exists; ERR_FILE_MISSING; ERR_NO_SPACE;
- *          ERR_IO. Nothing was published then,
- *          except after a failed step 5, when it is unknown: the caller must not reuse the number.
+ * @throws  TidemarkError ERR_CHECKPOINT_FENCED when the number, or one that is not known, exists, or another process has cleared away
+ *          what this one was publishing; ERR_FILE_MISSING; ERR_NO_SPACE; ERR_IO. Nothing was published then, except after a failed
+ *          step 5, when it may have been (`isPublished`): the caller must not reuse the number.
  */
-export function publishCheckpoint(fs: FsPort, jobDir: string, manifest: Manifest): string {
+export function publishCheckpoint(
+  fs: FsPort,
+  jobDir: string,
+  manifest: Manifest,
+  known: number = manifest.checkpointId - 1,
+): string {
   const shared = sharedDirectory(jobDir);
   requireTables(fs, shared, manifest);
   syncDirectory(fs, shared);
-  const published = publishDirectory(fs, jobDir, checkpointName(manifest.checkpointId), (staging) =>
-    writeManifest(fs, staging, manifest),
-  );
-  refuseWhenLaterExists(fs, jobDir, manifest.checkpointId);
+  const published = publishOwn(fs, jobDir, manifest);
+  takeBackWhenSuperseded(fs, jobDir, manifest.checkpointId, known);
   return published;
+}
+
+/**
+ * Is it this checkpoint, and no other, that lies under its number? So where a publication failed, or its thread died.
+ *
+ * @throws TidemarkError ERR_IO when that cannot be told
+ */
+export function isPublished(fs: FsPort, jobDir: string, manifest: Manifest): boolean {
+  const expected = encodeManifest(manifest);
+  try {
+    const found = readFileBounded(fs, manifestPath(checkpointDirectory(jobDir, manifest.checkpointId)), expected.length);
+    return found !== null && Buffer.compare(found, expected) === 0;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+function publishOwn(fs: FsPort, jobDir: string, manifest: Manifest): string {
+  const name = checkpointName(manifest.checkpointId);
+  try {
+    return publishDirectory(fs, jobDir, name, (staging) => writeManifest(fs, staging, manifest));
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT' || !directoryExists(fs, jobDir)) throw error;
+    throw fenced(join(jobDir, name), 'another process has cleared away what this one was publishing', error);
+  }
 }
 
 /**
@@ -149,18 +184,26 @@ function requireTables(fs: FsPort, directory: string, manifest: Manifest): void 
 }
 
 /**
- * Step 6. A process that was paused before step 4 may wake up after its successor has published later checkpoints and
- * deleted this number: the name is free, but the epoch is not its own any more.
+ * Step 6. A process that was paused before step 4 may wake up after its successor has published and deleted: the name is free, but the
+ * epoch is not its own any more. Its number may also be above the successor's, when checkpoints had failed before it was paused.
+ * Whatever hinders taking it back, the job is another's.
  */
-function refuseWhenLaterExists(fs: FsPort, jobDir: string, checkpointId: number): void {
-  const latest = latestCheckpointId(fs, jobDir);
-  if (latest <= checkpointId) return;
-  const name = checkpointName(checkpointId);
-  const away = join(jobDir, deletionName(name));
-  attempt('take back', join(jobDir, name), () => fs.rename(join(jobDir, name), away));
-  syncDirectory(fs, jobDir);
-  quietly(() => removeDirectoryOfFiles(fs, away));
-  throw fenced(join(jobDir, name), `checkpoint ${latest} exists, which is later`);
+function takeBackWhenSuperseded(fs: FsPort, jobDir: string, checkpointId: number, known: number): void {
+  const final = join(jobDir, checkpointName(checkpointId));
+  const others = listCheckpointIds(fs, jobDir).filter((id) => id !== checkpointId);
+  const latest = Math.max(0, ...others);
+  if (latest <= known) return;
+  const away = join(jobDir, deletionName(checkpointName(checkpointId)));
+  let cause: unknown;
+  try {
+    attempt('take back', final, () => fs.rename(final, away));
+    syncDirectory(fs, jobDir);
+    quietly(() => removeDirectoryOfFiles(fs, away));
+  } catch (error) {
+    // Gone already when the successor has collected it.
+    cause = error;
+  }
+  throw fenced(final, `checkpoint ${latest} exists, which this process has not published`, cause);
 }
 
 /**
@@ -168,10 +211,15 @@ function refuseWhenLaterExists(fs: FsPort, jobDir: string, checkpointId: number)
  * it.
  */
 export function latestCheckpointId(fs: FsPort, jobDir: string): number {
-  return listDirectory(fs, jobDir).reduce((latest, name) => Math.max(latest, parseCheckpointName(name) ?? 0), 0);
+  return Math.max(0, ...listCheckpointIds(fs, jobDir));
 }
 
-function fenced(path: string, reason: string, cause?: unknown): TidemarkError {
+function listCheckpointIds(fs: FsPort, jobDir: string): number[] {
+  return listDirectory(fs, jobDir).flatMap((name) => parseCheckpointName(name) ?? []);
+}
+
+/** Of a process that is superseded, which must stop. */
+export function fenced(path: string, reason: string, cause?: unknown): TidemarkError {
   return new TidemarkError(
     'ERR_CHECKPOINT_FENCED',
     `Checkpoint ${path} is not ours to publish: ${reason}. This process does not own ${dirname(path)} any more and must stop.`,

@@ -21,7 +21,7 @@ import type {
 export function publish(fs: FsPort, task: PublishTask): PublishResult {
   const manifest = JSON.parse(task.manifest) as Manifest;
   linkTables(fs, task.linkIn, sharedDirectory(task.jobDirectory));
-  return { path: publishCheckpoint(fs, task.jobDirectory, manifest) };
+  return { path: publishCheckpoint(fs, task.jobDirectory, manifest, task.known) };
 }
 
 export function savepoint(fs: FsPort, task: SavepointTask, compression: Compression): SavepointResult {

@@ -382,6 +382,8 @@ export interface PublishTask {
   readonly manifest: string;
   /** Tables of the restored checkpoint that the first checkpoint takes over: linked into the job's own directory. */
   readonly linkIn: readonly RestoreTable[];
+  /** Highest checkpoint number that the process knows of: `publishCheckpoint`. */
+  readonly known: number;
 }
 
 export interface PublishResult {

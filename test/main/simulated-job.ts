@@ -13,6 +13,7 @@ import { tablesOf, type TableRef } from '../../src/format/manifest.ts';
 import type { SectionInfo } from '../../src/format/sorted-table/directory.ts';
 import type { JobGraph } from '../../src/job/graph.ts';
 import { Checkpointing } from '../../src/main/checkpointing.ts';
+import { KnownCheckpoints } from '../../src/main/known-checkpoints.ts';
 import type { CheckpointingEvents } from '../../src/main/checkpointing-options.ts';
 import type { CheckpointSummary } from '../../src/main/handle.ts';
 import type { RunningAttempt } from '../../src/main/running-attempt.ts';
@@ -28,7 +29,7 @@ import {
   sharedDirectory,
   tableName,
 } from '../../src/snapshot/paths.ts';
-import { prepareJobDirectory } from '../../src/snapshot/publish.ts';
+import { isPublished, prepareJobDirectory } from '../../src/snapshot/publish.ts';
 import { type Checkpoint, findCheckpointsOfJob, openCheckpoint, pathOfTable } from '../../src/snapshot/restore.ts';
 import type { SavepointFormat } from '../../src/snapshot/savepoint.ts';
 import { TableFile, withTables, writeTable } from '../../src/snapshot/table-file.ts';
@@ -275,6 +276,7 @@ export class SimulatedJob {
         retained,
         config: {},
         retainedBefore: own.map(({ checkpointId }) => checkpointId),
+        known: new KnownCheckpoints(firstEpoch - 1, (manifest) => isPublished(this.#fs, this.jobDir, manifest)),
         countersBefore: {},
         parent: from === null ? null : { jobId: from.manifest.jobId, checkpointId: from.manifest.checkpointId },
       },

@@ -4,12 +4,15 @@
  */
 import assert from 'node:assert/strict';
 import { isTidemarkError } from '../../src/format/errors.ts';
+import type { Manifest } from '../../src/format/manifest.ts';
 import type { ClaimedCheckpoint } from '../../src/snapshot/claim.ts';
+import { isPublished } from '../../src/snapshot/publish.ts';
+import type { PublishTask } from '../../src/worker/protocol.ts';
 import type { Disk } from './disk.ts';
 import { Attempts, type Input, type Moment, type OpenTask } from './machine.ts';
-import type { JobOptions, Opened, Operations } from './operations.ts';
+import type { JobOptions, Opened, Operations, Restart } from './operations.ts';
 import { kindOf, type Process, Processes, type Reached, type Running, type Task } from './process.ts';
-import { idOf, type Point, Program, type Stages } from './program.ts';
+import { idOf, type Point, Program, type Stages, stages } from './program.ts';
 
 export interface LifeOptions {
   /** Of each of the two processes. */
@@ -29,11 +32,13 @@ export class Lives {
     this.#options = options;
   }
 
-  /** @param next  least number of its first barrier; null: the process has just begun */
-  opened(job: 0 | 1, life: number, next: number | null, disk: Disk): Process {
+  /** @param restart  null: the process has just begun */
+  opened(job: 0 | 1, life: number, restart: Restart | null, disk: Disk): Process {
     const { operations, jobs } = this.#options;
-    const program = this.#program(`open ${job} ${next}`, 'open', 'open', () => operations.open(jobs[job], next));
-    return this.processes.of(job, { is: 'opening', life, fresh: next === null, point: program.start(disk) });
+    const program = this.#program(`open ${job} ${JSON.stringify(restart)}`, 'open', 'open', () =>
+      operations.open(jobs[job], restart),
+    );
+    return this.processes.of(job, { is: 'opening', life, fresh: restart === null, point: program.start(disk) });
   }
 
   ended({ job, life }: Running, disk: Disk): Process {
@@ -84,8 +89,8 @@ export class Lives {
           ? this.told(process, `${ordinal} ${idOf(outcome)}`, { type: 'done', task: ordinal, op, result: outcome.value }, disk)
           : this.told(
               process,
-              `${ordinal} ${idOf(outcome)}`,
-              { type: 'failed', task: ordinal, op, error: outcome.error as Error },
+              `${ordinal} ${idOf(outcome)} ${this.published(process, disk)}`,
+              { type: 'failed', task: ordinal, op, error: outcome.error as Error, published: this.published(process, disk) },
               disk,
             );
       }
@@ -95,7 +100,7 @@ export class Lives {
   }
 
   #begin(job: 0 | 1, life: number, { claimed, ...start }: Opened): Reached {
-    const moment = this.#attempts.begin(start);
+    const moment = this.#attempts.begin({ ...start, owner: life });
     return {
       process: this.processes.of(job, { is: 'running', life, moment, tasks: [], claimed }),
       started: start.before.at(-1) ?? 0,
@@ -132,7 +137,21 @@ export class Lives {
     if (newest === (process.moment.completed.at(-1) ?? 0))
       return { process: this.processes.of(job, { ...process, moment, tasks }) };
     if (process.claimed !== null && dropping === undefined) tasks.push(this.#dropping(process, newest, process.claimed, disk));
-    return { process: this.processes.of(job, { ...process, moment, tasks }), completed: newest };
+    const { completed: before, start } = process.moment;
+    const knew = before.at(-1) ?? start.before.at(-1) ?? 0;
+    return { process: this.processes.of(job, { ...process, moment, tasks }), completed: newest, knew };
+  }
+
+  /** Has what a process is publishing been published? */
+  published({ moment, life }: Running, disk: Disk): boolean {
+    const task = moment.open.map((open) => open.task).find(({ op }) => op === 'publish') as PublishTask | undefined;
+    if (task === undefined) return false;
+    const key = JSON.stringify(['published', life, task]);
+    const program = this.#program(key, 'look', `${life}look`, () =>
+      stages((fs) => isPublished(fs, task.jobDirectory, JSON.parse(task.manifest) as Manifest)),
+    );
+    const { outcome } = program.toEnd(disk);
+    return outcome !== null && 'value' in outcome && outcome.value === true;
   }
 
   #task({ life }: Running, { ordinal, task }: OpenTask, disk: Disk): Task {

@@ -12,6 +12,7 @@ import type { TableRef } from '../../src/format/manifest.ts';
 import type { JobGraph } from '../../src/job/graph.ts';
 import type { Attempt } from '../../src/main/attempt.ts';
 import { Checkpointing } from '../../src/main/checkpointing.ts';
+import { KnownCheckpoints } from '../../src/main/known-checkpoints.ts';
 import type { ScheduledSubtask } from '../../src/main/scheduler.ts';
 import { ControlWord, type PublishTask, type StagePlan, type Task } from '../../src/worker/protocol.ts';
 
@@ -24,6 +25,10 @@ export interface Start {
   /** Complete checkpoints of its own directory. */
   readonly before: readonly number[];
   readonly retained: number;
+  /** Highest number that the process knows of. */
+  readonly known: number;
+  /** Of two in one directory, each says in its manifests which it is. */
+  readonly owner: number;
 }
 
 export type Input =
@@ -31,7 +36,13 @@ export type Input =
   | { readonly type: 'checkpoint'; readonly full: boolean }
   | { readonly type: 'savepoint'; readonly full: boolean }
   | { readonly type: 'done'; readonly task: number; readonly op: Task['op']; readonly result: unknown }
-  | { readonly type: 'failed'; readonly task: number; readonly op: Task['op']; readonly error: Error };
+  | {
+      readonly type: 'failed';
+      readonly task: number;
+      readonly op: Task['op'];
+      readonly error: Error /** What a publication may have done before. */;
+      readonly published: boolean;
+    };
 
 export interface OpenTask {
   /** Counted from the start of the attempt. */
@@ -47,6 +58,9 @@ export interface Moment {
   /** Checkpoints that were reported as complete, in order. */
   readonly completed: readonly number[];
   readonly inProgress: number;
+  /** Highest number that the process knows of, with and without one that it is publishing. */
+  readonly known: number;
+  readonly knownBefore: number;
   /** The attempt cannot go on. */
   readonly fatal: Error | null;
 }
@@ -144,6 +158,9 @@ async function reach(known: Map<string, Moment>, start: Start, inputs: readonly 
         open.set(tasks++, { task, done, failed });
       }),
   };
+  const numbers = new KnownCheckpoints(start.known, () => wasPublished);
+  let wasPublished = false;
+  let knownBefore = start.known;
   const checkpointing = new Checkpointing(
     attempt as unknown as Attempt,
     GRAPH,
@@ -161,8 +178,9 @@ async function reach(known: Map<string, Moment>, start: Start, inputs: readonly 
       incremental: true,
       jobDirectory: start.jobDirectory,
       retained: start.retained,
-      config: {},
+      config: start.owner === 0 ? {} : { owner: start.owner },
       retainedBefore: start.before,
+      known: numbers,
       countersBefore: {},
       parent: null,
     },
@@ -194,12 +212,14 @@ async function reach(known: Map<string, Moment>, start: Start, inputs: readonly 
         const task = open.get(input.task);
         assert(task !== undefined, 'a result belongs to an open task');
         open.delete(input.task);
+        wasPublished = input.type === 'failed' && input.published;
         if (input.type === 'done' && task.task.op === 'publish') published = (timeless(task.task) as PublishTask).manifest;
         if (input.type === 'done') task.done(input.result);
         else task.failed(input.error);
       }
     }
     await settle();
+    if (![...open.values()].some(({ task }) => task.op === 'publish')) knownBefore = numbers.highest;
     // What the next word says that the sources are told, they do at once.
     if (i32[ControlWord.triggered] > barrier) {
       barrier = i32[ControlWord.triggered];
@@ -214,6 +234,8 @@ async function reach(known: Map<string, Moment>, start: Start, inputs: readonly 
     open: [...open].map(([ordinal, { task }]) => ({ ordinal, task: timeless(task) })),
     completed,
     inProgress: checkpointing.counts.inProgress,
+    known: numbers.highest,
+    knownBefore,
     fatal,
   };
   const key = whatTellsApart(moment, published, tasks);
@@ -230,7 +252,8 @@ async function reach(known: Map<string, Moment>, start: Start, inputs: readonly 
  * @param published  the manifest of the newest complete checkpoint
  * @param tasks      that there were so far
  */
-function whatTellsApart({ start, inputs, open, completed, inProgress, fatal }: Moment, published: string, tasks: number): string {
+function whatTellsApart(moment: Moment, published: string, tasks: number): string {
+  const { start, inputs, open, completed, inProgress, known, knownBefore, fatal } = moment;
   const merged = inputs.some((input) => isResultOf(input, 'merge')) || open.some(({ task }) => task.op === 'merge');
   const collections = inputs.filter((input) => isResultOf(input, 'gc')).length;
   const kept = merged ? inputs : inputs.filter((input) => !isResultOf(input, 'gc'));
@@ -246,7 +269,20 @@ function whatTellsApart({ start, inputs, open, completed, inProgress, fatal }: M
   const barriers = inputs.filter(({ type }) => type === 'checkpoint' || type === 'savepoint').length;
   const rest = kept.slice(from).map((input) => (input.type === 'failed' ? { ...input, error: input.error.message } : input));
   const newest = completed.slice(-start.retained);
-  return JSON.stringify([start, published, rest, barriers, tasks, newest, waiting, open, inProgress, fatal?.message]);
+  return JSON.stringify([
+    start,
+    published,
+    rest,
+    barriers,
+    tasks,
+    newest,
+    waiting,
+    open,
+    inProgress,
+    known,
+    knownBefore,
+    fatal?.message,
+  ]);
 }
 
 function isResultOf(input: Input, op: Task['op']): boolean {

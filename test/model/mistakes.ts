@@ -3,7 +3,7 @@ import type { FsPort } from '../../src/snapshot/fs-port.ts';
 import { listDirectory, removeDirectoryOfFiles, syncDirectory } from '../../src/snapshot/files.ts';
 import { deletionName } from '../../src/snapshot/paths.ts';
 import { findCheckpointsOfJob } from '../../src/snapshot/restore.ts';
-import { tablesOf } from '../../src/format/manifest.ts';
+import { type Manifest, tablesOf } from '../../src/format/manifest.ts';
 import { publish } from '../../src/worker/file-tasks.ts';
 import type { CollectGarbageResult, CollectGarbageTask } from '../../src/worker/protocol.ts';
 import { stages } from './program.ts';
@@ -34,6 +34,22 @@ export const REPLACES_WHAT_IS_THERE = publishingWith((fs) => ({
 
 /** Nobody looks whether a later checkpoint exists. */
 export const OVERLOOKS_LATER_ONES = publishingWith(() => ({ list: () => [] }));
+
+/** A late owner passes over what others have published when its own number is higher, since checkpoints of its own had failed. */
+export const COMPARES_NUMBERS_ONLY: Operations = {
+  ...OPERATIONS,
+  carryOut: (task, table) => {
+    if (task.op !== 'publish') return OPERATIONS.carryOut(task, table);
+    const { checkpointId } = JSON.parse(task.manifest) as Manifest;
+    return stages((fs) => publish(fs, { ...task, known: checkpointId - 1 }));
+  },
+};
+
+/** A late owner whose attempt fails takes all that is there for its own, and goes on from it. */
+export const RESTARTS_FROM_WHAT_IS_THERE: Operations = {
+  ...OPERATIONS,
+  open: (job, restart) => OPERATIONS.open(job, restart && { ...restart, known: Number.MAX_SAFE_INTEGER }),
+};
 
 /** The name of the new checkpoint is not made durable before it counts, and older ones are deleted. */
 export const FORGETS_THE_LAST_SYNC = publishingWith((fs) => {

@@ -12,7 +12,7 @@ import {
   leaveBehind,
   requestOfSweep,
 } from '../../src/snapshot/own-checkpoints.ts';
-import { prepareJobDirectory } from '../../src/snapshot/publish.ts';
+import { fenced, prepareJobDirectory } from '../../src/snapshot/publish.ts';
 import { decideResume, findCheckpointsOfJob, openCheckpoint, pathOfTable } from '../../src/snapshot/restore.ts';
 import { TableFile } from '../../src/snapshot/table-file.ts';
 import { findUnfinishedSavepoints, removeUnfinishedSavepoint } from '../../src/snapshot/unfinished-savepoints.ts';
@@ -31,14 +31,22 @@ export interface JobOptions {
   readonly claim: boolean;
 }
 
-export interface Opened extends Start {
+export interface Opened extends Omit<Start, 'owner'> {
   readonly claimed: ClaimedCheckpoint | null;
+}
+
+/** What a process knows that opens another attempt. */
+export interface Restart {
+  /** Least number of the first barrier. */
+  readonly next: number;
+  /** Highest number that it knows of. */
+  readonly known: number;
 }
 
 /** The operations, so that a mistake can take the place of one. */
 export interface Operations {
   /** Results in `Opened`. */
-  readonly open: (job: JobOptions, next: number | null) => Stages;
+  readonly open: (job: JobOptions, restart: Restart | null) => Stages;
   readonly carryOut: (task: OpenTask['task'], table: number) => Stages;
   /** Results in whether it was deleted. */
   readonly dropClaimed: (job: JobOptions, claimed: ClaimedCheckpoint) => Stages;
@@ -50,33 +58,42 @@ export const OPERATIONS: Operations = { open, carryOut, dropClaimed, end };
 /**
  * From the lock on the directory to the running attempt: `CheckpointStore.open`, `restorePoint`, `attemptOptionsOf`.
  *
- * @param next  least number of the first barrier; null: the process has just begun
+ * @param restart  null: the process has just begun
  */
-function open(job: JobOptions, next: number | null): Stages {
+function open(job: JobOptions, restart: Restart | null): Stages {
   const { jobDirectory, retained } = job;
   return (
     stages((fs) => {
-      if (next === null) prepareJobDirectory(fs, jobDirectory);
+      if (restart === null) prepareJobDirectory(fs, jobDirectory);
     })
-      .next((fs) => next ?? highestNumber(fs, jobDirectory) + 1)
+      .next((fs): Restart => {
+        const known = restart?.known ?? highestNumber(fs, jobDirectory);
+        return { known, next: restart?.next ?? known + 1 };
+      })
+      // `refuseWhenSuperseded`
+      .next((fs, numbers) => {
+        const newest = highestNumber(fs, jobDirectory);
+        if (newest > numbers.known) throw fenced(jobDirectory, `checkpoint ${newest} exists`);
+        return numbers;
+      })
       // `sweepLeftovers`
-      .next((fs, least) => ({ least, request: requestOfSweep(fs, jobDirectory) }))
-      .next((fs, { least, request }) => {
+      .next((fs, numbers) => ({ numbers, request: requestOfSweep(fs, jobDirectory) }))
+      .next((fs, { numbers, request }) => {
         if (request.retain.length > 0)
-          return { least, request, plan: quietly(() => decideCollection(fs, jobDirectory, request)) };
+          return { numbers, request, plan: quietly(() => decideCollection(fs, jobDirectory, request)) };
         quietly(() => findUnfinishedSavepoints(fs, jobDirectory).forEach((left) => removeUnfinishedSavepoint(fs, left)));
-        return { least, request, plan: null };
+        return { numbers, request, plan: null };
       })
-      .next((fs, { least, request, plan }) => {
+      .next((fs, { numbers, request, plan }) => {
         if (plan !== null) quietly(() => carryOutCollection(fs, jobDirectory, request, plan));
-        return least;
+        return numbers;
       })
-      .next((fs, least) => {
+      .next((fs, numbers) => {
         const own = decideResume(findCheckpointsOfJob(fs, jobDirectory), false).checkpoint;
         const checkpoint = own ?? (job.from === null ? null : openCheckpoint(fs, job.from));
-        if (checkpoint === null) return { least, number: null, files: [], directory: '', claimed: null };
+        if (checkpoint === null) return { numbers, number: null, files: [], directory: '', claimed: null };
         return {
-          least,
+          numbers,
           number: checkpoint.manifest.checkpointId,
           files: checkpoint.manifest.stages[0].subtasks[0].tables.map((table) => ({
             table,
@@ -90,10 +107,13 @@ function open(job: JobOptions, next: number | null): Stages {
         for (const { table, path } of restored.files) TableFile.open(fs, path, table).close();
         return restored;
       })
-      .next((fs, restored) => ({ ...restored, firstEpoch: firstEpochOf(fs, jobDirectory, restored.least, restored.number) }))
-      .next((fs, { files, directory, claimed, firstEpoch }): Opened => {
+      .next((fs, restored) => {
+        const { numbers, number } = restored;
+        return { ...restored, firstEpoch: firstEpochOf(fs, jobDirectory, numbers.next, number) };
+      })
+      .next((fs, { files, directory, claimed, firstEpoch, numbers: { known } }): Opened => {
         const before = completeCheckpoints(fs, jobDirectory);
-        return { jobDirectory, retained, tables: files.map(({ table }) => table), directory, claimed, firstEpoch, before };
+        return { jobDirectory, retained, tables: files.map(({ table }) => table), directory, claimed, firstEpoch, known, before };
       })
   );
 }

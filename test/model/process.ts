@@ -48,6 +48,8 @@ export interface Reached {
   readonly process: Process;
   /** Checkpoint that it reports as complete. */
   readonly completed?: number;
+  /** With it: the newest that it knew of before, 0 for none. */
+  readonly knew?: number;
   /** Newest checkpoint that it started from, 0 for none. */
   readonly started?: number;
   readonly failure?: { readonly message: string; readonly when: 'starting' | 'fenced' | 'running' };

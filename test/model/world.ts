@@ -17,6 +17,7 @@
  */
 import type { Call, Disk } from './disk.ts';
 import { type LifeOptions, Lives } from './life.ts';
+import type { Restart } from './operations.ts';
 import { isLocal, isOfNames, isUnseen } from './local-steps.ts';
 import { describe, isAlive, isBarrier, kindOf, type Process, type Reached, type Running, type Task } from './process.ts';
 import type { Point } from './program.ts';
@@ -232,7 +233,7 @@ export class Model {
       }
       if (left.faults > 0) {
         const error = new Error('ENOSPC');
-        const input = { type: 'failed', task: task.ordinal, op: task.op, error } as const;
+        const input = { type: 'failed', task: task.ordinal, op: task.op, error, published: false } as const;
         const reached = this.#lives.told(process, `failed ${task.ordinal}`, input, world.disk);
         const failed = { ...world, left: { ...left, faults: left.faults - 1 } };
         steps.push({ text: () => `${who}: ${task.name} fails`, world: this.#with(failed, slot, reached) });
@@ -252,9 +253,10 @@ export class Model {
     if (tasks.some(({ op }) => op === 'gc')) return;
     if (left.faults > 0) {
       const next = moment.start.firstEpoch + moment.inputs.filter(isBarrier).length;
+      const known = this.#lives.published(process, world.disk) ? moment.known : moment.knownBefore;
       for (const disk of new Set([world.disk, this.#withUnfinished(world, world.disk, slot)])) {
         const failed = this.#after(this.#put(world, slot, this.#lives.processes.of(process.job, { is: 'absent' }), disk), [slot]);
-        steps.push({ text: () => `${who}: the attempt fails`, world: this.#open(failed, slot, next) });
+        steps.push({ text: () => `${who}: the attempt fails`, world: this.#open(failed, slot, { next, known }) });
       }
     }
     if (left.ends > 0 && idle) {
@@ -319,9 +321,9 @@ export class Model {
     }
   }
 
-  #open(world: World, slot: Slot, next: number | null): World {
+  #open(world: World, slot: Slot, restart: Restart | null): World {
     const { lives, disk, processes } = world;
-    const process = this.#lives.opened(processes[slot].job, lives, next, disk);
+    const process = this.#lives.opened(processes[slot].job, lives, restart, disk);
     return this.#put({ ...world, lives: lives === 0 ? 0 : lives + 1 }, slot, process);
   }
 
@@ -426,7 +428,7 @@ export class Model {
   }
 
   /** What has become of a process, and what that says about the world. */
-  #with(world: World, slot: Slot, { process, completed, started, failure }: Reached, disk = world.disk): World {
+  #with(world: World, slot: Slot, { process, completed, knew = 0, started, failure }: Reached, disk = world.disk): World {
     const { job } = process;
     if (failure !== undefined) {
       const violation = this.#mayFail(world, job, failure)
@@ -438,8 +440,11 @@ export class Model {
     const next = this.#put(world, slot, process, disk);
     if (completed !== undefined) {
       const before = world.completed[job];
-      const violation =
-        completed > before ? null : `${this.#nameOf(world, slot)} completes checkpoint ${completed}, but ${before} is complete`;
+      const what = `${this.#nameOf(world, slot)} completes checkpoint ${completed}`;
+      let violation: string | null = null;
+      if (completed <= before) violation = `${what}, but ${before} is complete`;
+      // Both would commit the records in between.
+      else if (knew < before) violation = `${what} on top of ${knew}, but ${before} is complete`;
       return { ...withCompleted(next, job, completed), violation };
     }
     // The sinks of what it was restored from are committed again. Its publisher may yet report the same where there were two owners.

@@ -103,4 +103,71 @@ export const DURABILITY_MUTANTS = [
     ],
     test: ['test/snapshot/real-fs.test.ts', 'the real file system > the second process that publishes a number is fenced'],
   },
+  {
+    name: 'a-superseded-owner-that-finds-its-checkpoint-collected-goes-on',
+    file: 'src/snapshot/publish.ts',
+    edits: [['    cause = error;\n', '    throw error;\n']],
+    test: [
+      'test/snapshot/fence.test.ts',
+      'a process that is paused while it publishes, and wakes up after another has gone on > is fenced when what it has named was collected',
+    ],
+  },
+  {
+    name: 'a-superseded-owner-whose-publication-was-swept-goes-on',
+    file: 'src/snapshot/publish.ts',
+    edits: [
+      [
+        "    if (errnoOf(error) !== 'ENOENT' || !directoryExists(fs, jobDir)) throw error;\n",
+        '    if (error !== null) throw error;\n',
+      ],
+    ],
+    test: [
+      'test/snapshot/fence.test.ts',
+      'a process that is paused while it publishes, and wakes up after another has gone on > is fenced when what it was writing was swept (after write)',
+    ],
+  },
+  {
+    name: 'a-superseded-owner-with-the-higher-number-publishes',
+    file: 'src/snapshot/publish.ts',
+    edits: [['  if (latest <= known) return;\n', '  if (latest <= Math.max(known, checkpointId)) return;\n']],
+    test: [
+      'test/snapshot/fence.test.ts',
+      'a process that is paused while it publishes, and wakes up after another has gone on > is fenced when its number is the higher one, since its own had failed',
+    ],
+  },
+  {
+    name: 'a-publication-that-took-place-is-taken-for-that-of-another',
+    file: 'src/main/known-checkpoints.ts',
+    edits: [['      if (!this.#mayBePublished(manifest)) this.#highest', '      this.#highest']],
+    test: [
+      'test/snapshot/fence.test.ts',
+      'the numbers that a process knows of > are those of a publication whose thread died after the rename',
+    ],
+  },
+  {
+    name: 'a-publication-of-another-is-taken-for-the-own-one-that-failed',
+    file: 'src/snapshot/publish.ts',
+    edits: [['    return found !== null && Buffer.compare(found, expected) === 0;\n', '    return found !== null;\n']],
+    test: [
+      'test/snapshot/fence.test.ts',
+      "the numbers that a process knows of > are not another's, who has published under the number of one that failed",
+    ],
+  },
+  {
+    name: 'a-superseded-owner-restarts-from-what-another-has-published',
+    file: 'src/main/checkpoint-store.ts',
+    edits: [
+      [
+        '    this.#refuseWhenSuperseded();\n    if (this.jobDirectory !== null) sweepLeftovers',
+        '    if (this.jobDirectory !== null) sweepLeftovers',
+      ],
+    ],
+    test: ['test/e2e/superseded.test.ts', 'a superseded owner > whose job fails does not go on from what another has published'],
+  },
+  {
+    name: 'a-superseded-owner-that-is-cancelled-deletes-what-another-has-published',
+    file: 'src/main/checkpoint-store.ts',
+    edits: [['      this.#refuseWhenSuperseded();\n', '']],
+    test: ['test/e2e/superseded.test.ts', 'a superseded owner > whose job is cancelled says so, and leaves what is there'],
+  },
 ];

@@ -4,6 +4,7 @@
  * record from number 1,000 on for which there is a checkpoint, or `always`, at record 1,500.
  */
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { isMainThread } from 'node:worker_threads';
 import { files, generate, job, t, value } from 'tidemark';
 
@@ -27,8 +28,10 @@ function isDue(index) {
 let checkpointed = false;
 
 function isCheckpointed() {
+  // Not recursively: what is being published or deleted may vanish meanwhile.
   checkpointed ||=
-    existsSync('chk') && readdirSync('chk', { recursive: true }).some((path) => /\bchk-\d+.?_metadata$/.test(path));
+    existsSync('chk') &&
+    readdirSync('chk').some((jobId) => readdirSync(join('chk', jobId)).some((name) => /^chk-\d+$/.test(name)));
   return checkpointed;
 }
 

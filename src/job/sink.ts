@@ -21,7 +21,10 @@ export interface Sink<T> {
   recover?(committables: readonly JsonValue[], context: SinkContext): void | Promise<void>;
   /** Opens a writer for one subtask. */
   open(context: SinkContext): SinkWriter<T> | Promise<SinkWriter<T>>;
-  /** Makes prepared data durable (fsync), in the background. Must not touch the writer. */
+  /**
+   * Makes prepared data durable (fsync), in the background. Must not touch the writer. When it failed, or its checkpoint was aborted, it
+   * may be called again for the same committable before that is committed with a later checkpoint.
+   */
   persist?(committable: JsonValue, context: SinkContext): void | Promise<void>;
   /** Makes prepared data visible. Idempotent: it may be called again after a crash, also when it had succeeded. */
   commit(committable: JsonValue, context: SinkContext): void | Promise<void>;

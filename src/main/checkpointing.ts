@@ -179,7 +179,11 @@ export class Checkpointing {
       // The checkpoint was aborted meanwhile: what its sinks prepared goes into the next one.
       const late: Part = { subtask, snapshot, after: this.#durable.lastCompleted, persisted: null, kept: false };
       this.#sinks.keep(late);
-      this.#persist(late, null).catch((error: unknown) => this.#fatal(error));
+      this.#persist(late, null).then(
+        () => this.#sinks.persisted(late),
+        // The next one asks the sinks again.
+        (error: unknown) => (isOfSink(error) ? this.#stopWhenLost(error) : this.#fatal(error)),
+      );
       return;
     }
     const part: Part = {
@@ -196,6 +200,7 @@ export class Checkpointing {
     this.#persist(part, directory === null ? (pending.savepoint?.workDirectory ?? null) : sharedDirectory(directory)).then(
       (result) => {
         part.persisted = result;
+        this.#sinks.persisted(part);
         if (!this.#pending.has(checkpointId)) this.#durable.abandon(result.table);
         this.#wasRead(part);
         this.#dispatch({ type: 'persisted', id: checkpointId, nowMs: performance.now() });
@@ -333,8 +338,14 @@ export class Checkpointing {
     this.#lastFailure = error;
     // Whoever published in our place owns the job now: whatever is tolerated, we must stop.
     if (error instanceof TidemarkError && error.code === 'ERR_CHECKPOINT_FENCED') this.#fatal(error);
+    this.#stopWhenLost(error);
     const reason = error instanceof Error ? error.message : String(error);
     this.#dispatch({ type: 'failed', id, reason, nowMs: performance.now() });
+  }
+
+  /** What a sink has lost of its output is written again by an attempt that goes back, and by no later checkpoint. */
+  #stopWhenLost(error: unknown): void {
+    if (error instanceof TidemarkError && error.facts['isLost'] === true) this.#fatal(error);
   }
 
   #abort(id: number, reason: string, expired: boolean, tokens: readonly number[]): void {
@@ -382,6 +393,7 @@ export class Checkpointing {
     const { jobDirectory } = this.#options;
     // Whether its tables are all there is looked at next, and none may go after that.
     await this.#old?.collected();
+    await this.#sinks.persistRest(manifest.checkpointId);
     const saved = savepoint === null ? null : await this.#savepoints.write(savepoint, manifest);
     const savepointSummary = saved === null ? null : summaryOf('savepoint', saved.path, saved.sizes, manifest, pending);
     if (trigger === 'savepoint' || (jobDirectory === null && saved !== null))
@@ -481,6 +493,11 @@ export class Checkpointing {
   #fatal(error: unknown): void {
     if (!this.#stopped) this.#events.fatal(error instanceof Error ? error : new Error(String(error)));
   }
+}
+
+/** Could a sink not make durable what it had prepared? */
+function isOfSink(error: unknown): boolean {
+  return error instanceof TidemarkError && ['ERR_SINK_FAILED', 'ERR_NO_SPACE', 'ERR_IO'].includes(error.code);
 }
 
 function notCommitted(savepoint: string, cause: Error): TidemarkError {

@@ -12,6 +12,8 @@ export class SinkCommits {
   readonly #graph: JobGraph;
   readonly #collected: (node: number, values: readonly JsonValue[]) => void;
   #uncommitted: Committable[] = [];
+  /** Of these, what is not durable: its checkpoint was aborted, and its part is being written, or could not be. */
+  readonly #volatile = new Map<Committable, Part>();
   #last: Promise<void> = Promise.resolve();
 
   /** @param collected  takes the records of `collect` sinks */
@@ -35,7 +37,32 @@ export class SinkCommits {
     if (part.kept) return;
     part.kept = true;
     for (const { node, values } of part.snapshot.committables)
-      for (const value of values) this.#uncommitted.push({ subtask: part.subtask.index, node, value });
+      for (const value of values) {
+        const committable = { subtask: part.subtask.index, node, value };
+        this.#uncommitted.push(committable);
+        if (part.persisted === null && needsPersisting(this.#graph, node)) this.#volatile.set(committable, part);
+      }
+  }
+
+  /** The part of an aborted checkpoint has been written after all, and what its sinks prepared is durable. */
+  persisted(part: Part): void {
+    for (const [committable, of] of this.#volatile) if (of === part) this.#volatile.delete(committable);
+  }
+
+  /**
+   * Makes durable what is not yet. Whatever is in a manifest must be: it is committed once the checkpoint is complete.
+   *
+   * @returns rejects when a sink could not: the checkpoint cannot be published then
+   */
+  async persistRest(checkpointId: number): Promise<void> {
+    const due = [...this.#volatile.keys()];
+    for (const subtask of new Set(due.map((committable) => committable.subtask))) {
+      const mine = due.filter((committable) => committable.subtask === subtask);
+      const committables = mine.map(({ node, value }) => ({ node, values: [value] }));
+      const nothing = { after: -1, full: false, directory: null, states: [] };
+      await this.#attempt.run({ op: 'persist', subtask, checkpointId, ...nothing, committables });
+      for (const committable of mine) this.#volatile.delete(committable);
+    }
   }
 
   /**

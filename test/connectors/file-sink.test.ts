@@ -228,24 +228,32 @@ describe('file sink', () => {
       expect(run).toThrow(
         expect.objectContaining({
           code: 'ERR_SINK_FAILED',
-          facts: { prepared: join(directory, '.tidemark', prepared), final: join(directory, final) },
+          facts: { prepared: join(directory, '.tidemark', prepared), final: join(directory, final), isLost: true },
         }),
       );
     }
   });
 
-  it('does not sync a file again whose sync failed once', async () => {
+  it.each([
+    ['content', 0],
+    ['name', 1],
+  ])('says that what could not be synced is lost: the %s of a part', async (_, synced) => {
     const directory = temporaryDirectory();
-    let failures = 0;
+    let left = Infinity;
     const fsync = (fd: number): void => {
-      if (failures-- > 0) throw Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' });
+      if (left-- === 0) throw Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' });
       outputFs.fsync(fd);
     };
     const sink = createFileSink(sinkSpec(directory), { ...outputFs, fsync });
     const committable = await prepareLines(sink, ['x'], 1);
-    failures = 1;
-    expect(() => sink.persist?.(committable, sinkContext())).toThrow(expect.objectContaining({ code: 'ERR_IO' }));
-    expect(() => sink.persist?.(committable, sinkContext())).toThrow(/an earlier fsync of it failed/);
+    left = synced;
+    expect(() => sink.persist?.(committable, sinkContext())).toThrow(
+      expect.objectContaining({
+        code: 'ERR_SINK_FAILED',
+        message: expect.stringMatching(/^Output may be lost: .*EIO.* goes back to its last checkpoint/),
+        facts: expect.objectContaining({ isLost: true }),
+      }),
+    );
   });
 
   it('reports a full disk, and goes on behind it with nothing lost', async () => {

@@ -1,5 +1,5 @@
 /** Checkpoints that fail: what is told, what the job does, and that nothing of the earlier ones is lost. */
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JobState } from 'tidemark';
 import { describe, expect, it } from 'vitest';
@@ -74,6 +74,25 @@ describe('after a checkpoint that failed midway', () => {
     const result = await handle.done;
     expect(result).toMatchObject({ status: 'finished', records: 2500, restarts: 1 });
     expect(digestsOf(manifestAt(result.lastCheckpoint as string))).toEqual(expected);
+  });
+});
+
+describe('what a sink could not make durable', () => {
+  it('is made so before a later checkpoint commits it', async () => {
+    const directory = makeDirectory();
+    const config = { 'execution.checkpointing.tolerable-failed-checkpoints': 5 };
+    const handle = await startObstructed(directory, { config });
+    await handle.checkpoint();
+    const clear = partCannotBeWritten(directory, handle, []);
+    for (const checkpointId of [2, 3])
+      await expect(handle.checkpoint()).rejects.toMatchObject({ code: 'ERR_CHECKPOINT_ABORTED', facts: { checkpointId } });
+    clear();
+    await handle.checkpoint();
+    const log = readFileSync(join(directory, 'sink-log'), 'utf8').trimEnd().split('\n');
+    const committed = log.filter((line) => line.startsWith('committed'));
+    expect(committed.toSorted()).toEqual([1, 2, 3, 4].flatMap((id) => [`committed ${id} of 0`, `committed ${id} of 1`]));
+    for (const line of committed) expect(log.indexOf(line.replace('committed', 'persisted')), line).toBeGreaterThanOrEqual(0);
+    for (const line of committed) expect(log.indexOf(line.replace('committed', 'persisted'))).toBeLessThan(log.indexOf(line));
   });
 });
 

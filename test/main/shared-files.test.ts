@@ -4,6 +4,7 @@
  * checkpoint, a collection and a second crash are where such mistakes show.
  */
 import { describe, expect, test } from 'vitest';
+import { TidemarkError } from '../../src/format/errors.ts';
 import { claimOne, deleteClaimed } from '../../src/snapshot/claim.ts';
 import { removeDirectoryOfFiles } from '../../src/snapshot/files.ts';
 import { sharedDirectory, tablePath } from '../../src/snapshot/paths.ts';
@@ -275,6 +276,18 @@ describe('a checkpoint that fails', () => {
       };
     });
     expect(steps).toBeGreaterThan(30);
+  });
+
+  test('for output that a sink has lost ends the attempt, whatever is tolerated', async () => {
+    const world = new World();
+    const job = world.start();
+    await take(world, job, 2);
+    job.fail = (task) => {
+      if (task.op === 'persist' && task.subtask === 0)
+        throw new TidemarkError('ERR_SINK_FAILED', 'an fsync failed', { facts: { isLost: true } });
+    };
+    await expect(job.checkpoint()).rejects.toMatchObject({ code: 'ERR_CHECKPOINT_ABORTED' });
+    expect(job.fatal).toMatchObject({ code: 'ERR_SINK_FAILED' });
   });
 
   test('in one subtask leaves none of the tables of the others, those that come late included', async () => {

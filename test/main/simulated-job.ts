@@ -47,6 +47,8 @@ const STATE_NAME = 'total';
 const SUBTASKS = 2;
 const MAX_PARALLELISM = 128;
 const SINK_NODE = 2;
+/** Of a part with sinks only. */
+const NOTHING_WRITTEN: PersistResult = { table: null, states: [], changedEntries: 0, asyncMs: 0 };
 const KEYS = 40;
 
 /** Values by `uid/key`. */
@@ -68,6 +70,8 @@ export class World {
   readonly expected = new Map<string, State>();
   /** Epochs whose output a sink has made visible. */
   readonly committed = new Set<number>();
+  /** Epochs whose output its sink has made durable. */
+  readonly persisted = new Set<number>();
   #change = 0;
 
   constructor(seed = 20260101) {
@@ -387,8 +391,11 @@ export class SimulatedJob {
   #perform(task: Task): unknown {
     this.fail(task);
     switch (task.op) {
-      case 'persist':
-        return this.#persist(task);
+      case 'persist': {
+        const result = task.directory === null ? NOTHING_WRITTEN : this.#persist(task);
+        for (const { values } of task.committables) for (const epoch of values) this.#world.persisted.add(epoch as number);
+        return result;
+      }
       case 'merge':
         return merge(this.#fs, task, 'none');
       case 'publish':
@@ -403,6 +410,7 @@ export class SimulatedJob {
       case 'commit':
         for (const epoch of task.committables as number[]) {
           this.beforeCommit(epoch);
+          expect(this.#world.persisted, `epoch ${epoch} is committed`).toContain(epoch);
           this.#world.committed.add(epoch);
         }
         return null;

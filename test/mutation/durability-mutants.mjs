@@ -170,4 +170,22 @@ export const DURABILITY_MUTANTS = [
     edits: [['      this.#refuseWhenSuperseded();\n', '']],
     test: ['test/e2e/superseded.test.ts', 'a superseded owner > whose job is cancelled says so, and leaves what is there'],
   },
+  {
+    name: 'what-a-sink-could-not-make-durable-is-committed-with-the-next-checkpoint',
+    file: 'src/main/checkpointing.ts',
+    edits: [['    await this.#sinks.persistRest(manifest.checkpointId);\n', '']],
+    test: [
+      'test/e2e/failed-checkpoints.test.ts',
+      'what a sink could not make durable > is made so before a later checkpoint commits it',
+    ],
+  },
+  {
+    name: 'output-that-a-sink-has-lost-is-a-checkpoint-that-fails-and-no-more',
+    file: 'src/main/checkpointing.ts',
+    edits: [['    this.#stopWhenLost(error);\n    const reason', '    const reason']],
+    test: [
+      'test/main/shared-files.test.ts',
+      'a checkpoint that fails > for output that a sink has lost ends the attempt, whatever is tolerated',
+    ],
+  },
 ];

@@ -1,7 +1,8 @@
 /**
  * A counting job whose checkpoints are obstructed by files in its directory: `persist-throws`, `persist-exits`, `prepare-hangs`,
  * `prepare-breaks` (returns what is no JSON), and `operator-throws`, which is removed as it does so. Operators and the sink write a
- * line into `log` for each checkpoint that they are told of, and whether it is there by then. Arguments: directory, records, records per second.
+ * line into `log` for each checkpoint that they are told of, and whether it is there by then; the sink writes into `sink-log` what it
+ * has made durable and committed. Arguments: directory, records, records per second.
  */
 import { appendFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -52,7 +53,7 @@ export default job('obstructed', (flow, [directory, count, ratePerSecond]) => {
     .uid('counts')
     .to({
       name: 'obstructed',
-      open() {
+      open({ subtask }) {
         const { onOpen, onCheckpoint } = listener('sink');
         onOpen();
         return {
@@ -60,15 +61,18 @@ export default job('obstructed', (flow, [directory, count, ratePerSecond]) => {
           write() {},
           prepare(id) {
             if (isThere('prepare-hangs')) for (;;);
-            return isThere('prepare-breaks') ? () => id : { id };
+            return isThere('prepare-breaks') ? () => id : { id, subtask };
           },
           close() {},
         };
       },
-      persist() {
+      persist({ id, subtask }) {
         if (isThere('persist-exits')) process.exit(9);
         if (isThere('persist-throws')) throw new Error('no space');
+        appendFileSync(join(directory, 'sink-log'), `persisted ${id} of ${subtask}\n`);
       },
-      commit() {},
+      commit({ id, subtask }) {
+        appendFileSync(join(directory, 'sink-log'), `committed ${id} of ${subtask}\n`);
+      },
     });
 });

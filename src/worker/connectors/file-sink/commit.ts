@@ -27,32 +27,38 @@ import type { FsPort } from '../../../snapshot/fs-port.ts';
 import type { FilesCommittable, PreparedPart } from './committable.ts';
 import { HIDDEN_DIRECTORY } from './part-names.ts';
 
-/** Makes prepared parts durable, content and name. A part that is committed already is. */
-export function persistParts(fs: FsPort, { directory, parts }: FilesCommittable, failed: Set<string>): void {
+/**
+ * Makes prepared parts durable, content and name. A part that is committed already is.
+ *
+ * @throws TidemarkError ERR_SINK_FAILED; with the fact `isLost` when it is of no use to try again
+ */
+export function persistParts(fs: FsPort, { directory, parts }: FilesCommittable): void {
   const hidden = join(directory, HIDDEN_DIRECTORY);
-  for (const part of parts) persistPart(fs, join(hidden, part.prepared), join(directory, part.final), failed);
-  syncDirectory(fs, hidden);
+  for (const part of parts) persistPart(fs, join(hidden, part.prepared), join(directory, part.final));
+  onlyOnce(hidden, () => syncDirectory(fs, hidden));
 }
 
-/** @param failed  parts whose fsync failed once: the kernel has dropped their pages, and a second fsync would succeed in vain */
-function persistPart(fs: FsPort, path: string, final: string, failed: Set<string>): void {
-  if (failed.has(path)) {
-    throw new TidemarkError(
-      'ERR_SINK_FAILED',
-      `Output part ${path} may have lost data: an earlier fsync of it failed. The job must go back to its last checkpoint.`,
-      { facts: { path } },
-    );
+/** After an fsync that failed the kernel has dropped the pages, and a second one would succeed in vain. */
+function onlyOnce(path: string, sync: () => void): void {
+  try {
+    sync();
+  } catch (error) {
+    const { message } = fileError('sync', path, error);
+    throw new TidemarkError('ERR_SINK_FAILED', `Output may be lost: ${message} The job goes back to its last checkpoint.`, {
+      cause: error,
+      facts: { path, isLost: true },
+    });
   }
+}
+
+function persistPart(fs: FsPort, path: string, final: string): void {
   const fd = openIfThere(fs, path);
   if (fd === null) {
     if (sizeOf(fs, final) !== null) return;
     throw lostPart(path, final);
   }
   try {
-    attempt('sync', path, () => fs.fsync(fd));
-  } catch (error) {
-    failed.add(path);
-    throw error;
+    onlyOnce(path, () => fs.fsync(fd));
   } finally {
     quietly(() => fs.close(fd));
   }
@@ -103,7 +109,7 @@ function lostPart(prepared: string, final: string): TidemarkError {
   return new TidemarkError(
     'ERR_SINK_FAILED',
     `An output part of the checkpoint is gone: neither ${prepared} nor ${final} exists. Put the file back if it was moved, or restore a later checkpoint.`,
-    { facts: { prepared, final } },
+    { facts: { prepared, final, isLost: true } },
   );
 }
 

@@ -23,7 +23,6 @@ import { createRecordFormat } from './record-format.ts';
 
 export function createFileSink(spec: FileSinkSpec, fs: FsPort = outputFs): Sink<unknown> {
   const { directory, maxPartBytes } = spec;
-  const failedSyncs = new Set<string>();
   return {
     name: `files ${directory}`,
     recover(committables, context) {
@@ -35,7 +34,7 @@ export function createFileSink(spec: FileSinkSpec, fs: FsPort = outputFs): Sink<
       ensureDirectory(fs, join(directory, HIDDEN_DIRECTORY));
       return new FileWriter({ fs, directory, format: createRecordFormat(spec), maxPartBytes, context });
     },
-    persist: (committable) => persistParts(fs, readCommittable(committable), failedSyncs),
+    persist: (committable) => persistParts(fs, readCommittable(committable)),
     commit: (committable) => commitParts(fs, readCommittable(committable)),
   };
 }

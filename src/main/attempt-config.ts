@@ -82,7 +82,8 @@ export function checkpointingOptionsOf({ config, store, point }: AttemptFacts): 
       [...config.values].filter(([, { origin }]) => origin !== 'default').map(([key, { value }]) => [key, value as JsonValue]),
     ),
     parent: point === null ? null : { jobId: point.manifest.jobId, checkpointId: point.manifest.checkpointId },
-    retainedBefore: store.ownCheckpoints(),
+    // One that has come meanwhile is another's: the next publication finds it.
+    retainedBefore: store.ownCheckpoints().filter((id) => id <= store.known.highest),
     known: store.known,
     countersBefore: point?.manifest.counters ?? {},
   };

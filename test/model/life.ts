@@ -103,7 +103,7 @@ export class Lives {
     const moment = this.#attempts.begin({ ...start, owner: life });
     return {
       process: this.processes.of(job, { is: 'running', life, moment, tasks: [], claimed }),
-      started: start.before.at(-1) ?? 0,
+      started: start.restored,
     };
   }
 
@@ -138,7 +138,7 @@ export class Lives {
       return { process: this.processes.of(job, { ...process, moment, tasks }) };
     if (process.claimed !== null && dropping === undefined) tasks.push(this.#dropping(process, newest, process.claimed, disk));
     const { completed: before, start } = process.moment;
-    const knew = before.at(-1) ?? start.before.at(-1) ?? 0;
+    const knew = before.at(-1) ?? start.restored;
     return { process: this.processes.of(job, { ...process, moment, tasks }), completed: newest, knew };
   }
 

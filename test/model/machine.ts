@@ -25,6 +25,8 @@ export interface Start {
   /** Complete checkpoints of its own directory. */
   readonly before: readonly number[];
   readonly retained: number;
+  /** Number of the own checkpoint that it starts from, 0 for none. */
+  readonly restored: number;
   /** Highest number that the process knows of. */
   readonly known: number;
   /** Of two in one directory, each says in its manifests which it is. */

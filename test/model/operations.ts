@@ -91,10 +91,11 @@ function open(job: JobOptions, restart: Restart | null): Stages {
       .next((fs, numbers) => {
         const own = decideResume(findCheckpointsOfJob(fs, jobDirectory), false).checkpoint;
         const checkpoint = own ?? (job.from === null ? null : openCheckpoint(fs, job.from));
-        if (checkpoint === null) return { numbers, number: null, files: [], directory: '', claimed: null };
+        if (checkpoint === null) return { numbers, number: null, restored: 0, files: [], directory: '', claimed: null };
         return {
           numbers,
           number: checkpoint.manifest.checkpointId,
+          restored: own?.manifest.checkpointId ?? 0,
           files: checkpoint.manifest.stages[0].subtasks[0].tables.map((table) => ({
             table,
             path: pathOfTable(checkpoint, table),
@@ -111,9 +112,19 @@ function open(job: JobOptions, restart: Restart | null): Stages {
         const { numbers, number } = restored;
         return { ...restored, firstEpoch: firstEpochOf(fs, jobDirectory, numbers.next, number) };
       })
-      .next((fs, { files, directory, claimed, firstEpoch, numbers: { known } }): Opened => {
-        const before = completeCheckpoints(fs, jobDirectory);
-        return { jobDirectory, retained, tables: files.map(({ table }) => table), directory, claimed, firstEpoch, known, before };
+      .next((fs, { files, directory, claimed, firstEpoch, restored, numbers: { known } }): Opened => {
+        const before = completeCheckpoints(fs, jobDirectory).filter((id) => id <= known);
+        return {
+          jobDirectory,
+          retained,
+          tables: files.map(({ table }) => table),
+          directory,
+          claimed,
+          firstEpoch,
+          restored,
+          known,
+          before,
+        };
       })
   );
 }

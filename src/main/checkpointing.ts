@@ -53,7 +53,7 @@ import type { SavepointRequest } from './savepoint-request.ts';
 import { Savepoints } from './savepoints.ts';
 import type { ScheduledSubtask } from './scheduler.ts';
 import { settledWithin } from './settled-within.ts';
-import { needsPersisting, SinkCommits } from './sink-commits.ts';
+import { isOutputLost, needsPersisting, SinkCommits } from './sink-commits.ts';
 import { TableMerger } from './table-merger.ts';
 
 /**
@@ -179,11 +179,10 @@ export class Checkpointing {
       // The checkpoint was aborted meanwhile: what its sinks prepared goes into the next one.
       const late: Part = { subtask, snapshot, after: this.#durable.lastCompleted, persisted: null, kept: false };
       this.#sinks.keep(late);
-      this.#persist(late, null).then(
-        () => this.#sinks.persisted(late),
-        // The next one asks the sinks again.
-        (error: unknown) => (isOfSink(error) ? this.#stopWhenLost(error) : this.#fatal(error)),
-      );
+      this.#persist(late, null).catch((error: unknown) => {
+        // The next one asks the sinks again, unless that is of no use.
+        if (!isOfSink(error) || isOutputLost(error)) this.#fatal(error);
+      });
       return;
     }
     const part: Part = {
@@ -200,7 +199,6 @@ export class Checkpointing {
     this.#persist(part, directory === null ? (pending.savepoint?.workDirectory ?? null) : sharedDirectory(directory)).then(
       (result) => {
         part.persisted = result;
-        this.#sinks.persisted(part);
         if (!this.#pending.has(checkpointId)) this.#durable.abandon(result.table);
         this.#wasRead(part);
         this.#dispatch({ type: 'persisted', id: checkpointId, nowMs: performance.now() });
@@ -321,7 +319,7 @@ export class Checkpointing {
   }
 
   #persist(part: Part, directory: string | null): Promise<PersistResult> {
-    return this.#attempt.run<PersistResult>({
+    const written = this.#attempt.run<PersistResult>({
       op: 'persist',
       subtask: part.subtask.index,
       checkpointId: part.snapshot.checkpointId,
@@ -331,21 +329,17 @@ export class Checkpointing {
       states: part.subtask.states,
       committables: part.snapshot.committables.filter(({ node }) => needsPersisting(this.#graph, node)),
     });
+    this.#sinks.watch(part, written);
+    return written;
   }
 
   #partFailed(id: number, error: unknown): void {
     if (this.#stopped) return;
     this.#lastFailure = error;
-    // Whoever published in our place owns the job now: whatever is tolerated, we must stop.
-    if (error instanceof TidemarkError && error.code === 'ERR_CHECKPOINT_FENCED') this.#fatal(error);
-    this.#stopWhenLost(error);
+    // Whoever published in our place owns the job now, and lost output is no later checkpoint's: whatever is tolerated, we must stop.
+    if (isOutputLost(error) || (error instanceof TidemarkError && error.code === 'ERR_CHECKPOINT_FENCED')) this.#fatal(error);
     const reason = error instanceof Error ? error.message : String(error);
     this.#dispatch({ type: 'failed', id, reason, nowMs: performance.now() });
-  }
-
-  /** What a sink has lost of its output is written again by an attempt that goes back, and by no later checkpoint. */
-  #stopWhenLost(error: unknown): void {
-    if (error instanceof TidemarkError && error.facts['isLost'] === true) this.#fatal(error);
   }
 
   #abort(id: number, reason: string, expired: boolean, tokens: readonly number[]): void {

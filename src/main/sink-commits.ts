@@ -2,6 +2,7 @@
  * The second phase of the sinks: what was prepared stands in every manifest until its commit was confirmed, so that a crash in
  * between commits it again. Commits are in the order of the barriers, one at a time.
  */
+import { TidemarkError } from '../format/errors.ts';
 import type { JsonValue } from '../format/json.ts';
 import { type JobGraph, sinkOf } from '../job/graph.ts';
 import type { RunningAttempt } from './running-attempt.ts';
@@ -14,6 +15,8 @@ export class SinkCommits {
   #uncommitted: Committable[] = [];
   /** Of these, what is not durable: its checkpoint was aborted, and its part is being written, or could not be. */
   readonly #volatile = new Map<Committable, Part>();
+  readonly #writing = new Map<Part, Promise<void>>();
+  #lost: unknown;
   #last: Promise<void> = Promise.resolve();
 
   /** @param collected  takes the records of `collect` sinks */
@@ -44,9 +47,20 @@ export class SinkCommits {
       }
   }
 
-  /** The part of an aborted checkpoint has been written after all, and what its sinks prepared is durable. */
-  persisted(part: Part): void {
-    for (const [committable, of] of this.#volatile) if (of === part) this.#volatile.delete(committable);
+  /** A part is being written; when that has succeeded, what its sinks prepared is durable, also when its checkpoint is not complete. */
+  watch(part: Part, written: Promise<unknown>): void {
+    const settled = written.then(
+      () => {
+        for (const [committable, of] of this.#volatile) if (of === part) this.#volatile.delete(committable);
+      },
+      (error: unknown) => {
+        if (isOutputLost(error)) this.#lost = error;
+      },
+    );
+    this.#writing.set(
+      part,
+      settled.then(() => void this.#writing.delete(part)),
+    );
   }
 
   /**
@@ -55,12 +69,18 @@ export class SinkCommits {
    * @returns rejects when a sink could not: the checkpoint cannot be published then
    */
   async persistRest(checkpointId: number): Promise<void> {
+    // A second fsync beside one that fails would succeed in vain.
+    for (const part of new Set(this.#volatile.values())) await this.#writing.get(part);
+    if (this.#lost !== undefined) throw this.#lost;
     const due = [...this.#volatile.keys()];
     for (const subtask of new Set(due.map((committable) => committable.subtask))) {
       const mine = due.filter((committable) => committable.subtask === subtask);
       const committables = mine.map(({ node, value }) => ({ node, values: [value] }));
       const nothing = { after: -1, full: false, directory: null, states: [] };
-      await this.#attempt.run({ op: 'persist', subtask, checkpointId, ...nothing, committables });
+      await this.#attempt.run({ op: 'persist', subtask, checkpointId, ...nothing, committables }).catch((error: unknown) => {
+        if (isOutputLost(error)) this.#lost = error;
+        throw error;
+      });
       for (const committable of mine) this.#volatile.delete(committable);
     }
   }
@@ -92,6 +112,11 @@ export class SinkCommits {
     const preparedBy = prepared.map(({ subtask }) => subtasks[subtask].indexInStage);
     await this.#attempt.run({ op: 'commit', node, committables, subtasks: preparedBy });
   }
+}
+
+/** Has a sink lost output? It is written again by an attempt that goes back, and by no later checkpoint. */
+export function isOutputLost(error: unknown): boolean {
+  return error instanceof TidemarkError && error.facts['isLost'] === true;
 }
 
 /** Has a sink anything to make durable? Collected records would only travel to the background and back. */

@@ -290,6 +290,28 @@ describe('a checkpoint that fails', () => {
     expect(job.fatal).toMatchObject({ code: 'ERR_SINK_FAILED' });
   });
 
+  test('whose sinks are still at it holds up the next one, which is not published when they have lost output', async () => {
+    const world = new World();
+    const job = world.start();
+    await take(world, job, 2);
+    const isSinkOf3 = (task: Task): boolean => is('persist', 3)(task) && 'subtask' in task && task.subtask === 0;
+    job.hold = isSinkOf3;
+    job.fail = (task) => {
+      if (is('persist', 3)(task) && !isSinkOf3(task)) throw errno('EIO', 'a part');
+    };
+    await expect(job.checkpoint()).rejects.toMatchObject({ code: 'ERR_CHECKPOINT_ABORTED' });
+    const next = job.begin();
+    const failed = expect(next).rejects.toMatchObject({ code: 'ERR_CHECKPOINT_ABORTED' });
+    await job.idle();
+    job.fail = (task) => {
+      if (isSinkOf3(task)) throw new TidemarkError('ERR_SINK_FAILED', 'an fsync failed', { facts: { isLost: true } });
+    };
+    await job.release();
+    await failed;
+    expect(job.fatal).toMatchObject({ code: 'ERR_SINK_FAILED' });
+    expect(Math.max(...ids(world, job))).toBe(2);
+  });
+
   test('in one subtask leaves none of the tables of the others, those that come late included', async () => {
     const world = new World();
     const job = world.start();

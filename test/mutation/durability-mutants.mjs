@@ -182,10 +182,19 @@ export const DURABILITY_MUTANTS = [
   {
     name: 'output-that-a-sink-has-lost-is-a-checkpoint-that-fails-and-no-more',
     file: 'src/main/checkpointing.ts',
-    edits: [['    this.#stopWhenLost(error);\n    const reason', '    const reason']],
+    edits: [['if (isOutputLost(error) || (error instanceof', 'if ((error instanceof']],
     test: [
       'test/main/shared-files.test.ts',
       'a checkpoint that fails > for output that a sink has lost ends the attempt, whatever is tolerated',
+    ],
+  },
+  {
+    name: 'a-checkpoint-does-not-wait-for-what-sinks-of-the-one-before-still-write',
+    file: 'src/main/sink-commits.ts',
+    edits: [['    for (const part of new Set(this.#volatile.values())) await this.#writing.get(part);\n', '']],
+    test: [
+      'test/main/shared-files.test.ts',
+      'a checkpoint that fails > whose sinks are still at it holds up the next one, which is not published when they have lost output',
     ],
   },
 ];

@@ -112,7 +112,12 @@ export class CheckpointStore {
     }
     requireUsable(host, store.#base);
     store.#locks.set(store.jobDirectory, await makeAndLock(host, store.jobDirectory));
-    store.known = knownIn(host.fs, store.jobDirectory);
+    try {
+      store.known = knownIn(host.fs, store.jobDirectory);
+    } catch (error) {
+      await store.abandon();
+      throw error;
+    }
     return store;
   }
 

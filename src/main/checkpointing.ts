@@ -427,8 +427,8 @@ export class Checkpointing {
     tokens: readonly number[],
     answer: CheckpointSummary,
   ): void {
-    const committed = this.#sinks.commit();
     const { checkpointId } = manifest;
+    const committed = this.#sinks.commit(checkpointId);
     const told = committed.then(() => this.#attempt.scheduler.tell({ checkpointId, status: 'completed' }));
     told.then(
       () => tokens.forEach((token) => this.#answer(token, answer)),
@@ -473,7 +473,7 @@ export class Checkpointing {
       options: this.#options,
       parent: this.#parent,
       totals: this.#durable.totalsWith(pending),
-      uncommitted: this.#sinks.uncommitted,
+      uncommitted: this.#sinks.uncommitted(id),
       newTables: this.#durable.unpublished,
       tablesOf: (part) => this.#durable.tablesWith(part),
     });

@@ -34,6 +34,8 @@ export interface PendingParts {
 }
 
 export interface Committable {
+  /** Barrier at which it was prepared. */
+  readonly epoch: number;
   readonly subtask: number;
   readonly node: number;
   readonly value: JsonValue;

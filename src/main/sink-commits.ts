@@ -26,8 +26,12 @@ export class SinkCommits {
     this.#collected = collected;
   }
 
-  get uncommitted(): readonly Committable[] {
-    return this.#uncommitted;
+  /**
+   * What a checkpoint has to name, and to commit: what was prepared up to its barrier. What a later one has prepared that was aborted
+   * before this one is complete is not in it.
+   */
+  uncommitted(checkpointId: number): readonly Committable[] {
+    return this.#uncommitted.filter(({ epoch }) => epoch <= checkpointId).toSorted((a, b) => a.epoch - b.epoch);
   }
 
   /** Ends when all commits that were asked for so far have. Never rejects. */
@@ -41,7 +45,7 @@ export class SinkCommits {
     part.kept = true;
     for (const { node, values } of part.snapshot.committables)
       for (const value of values) {
-        const committable = { subtask: part.subtask.index, node, value };
+        const committable = { epoch: part.snapshot.checkpointId, subtask: part.subtask.index, node, value };
         this.#uncommitted.push(committable);
         if (part.persisted === null && needsPersisting(this.#graph, node)) this.#volatile.set(committable, part);
       }
@@ -70,9 +74,10 @@ export class SinkCommits {
    */
   async persistRest(checkpointId: number): Promise<void> {
     // A second fsync beside one that fails would succeed in vain.
-    for (const part of new Set(this.#volatile.values())) await this.#writing.get(part);
+    for (const part of new Set(this.#volatile.values()))
+      if (part.snapshot.checkpointId <= checkpointId) await this.#writing.get(part);
     if (this.#lost !== undefined) throw this.#lost;
-    const due = [...this.#volatile.keys()];
+    const due = this.uncommitted(checkpointId).filter((committable) => this.#volatile.has(committable));
     for (const subtask of new Set(due.map((committable) => committable.subtask))) {
       const mine = due.filter((committable) => committable.subtask === subtask);
       const committables = mine.map(({ node, value }) => ({ node, values: [value] }));
@@ -86,12 +91,12 @@ export class SinkCommits {
   }
 
   /**
-   * Commits everything that is prepared by now.
+   * Commits what a checkpoint that is complete has to commit.
    *
    * @returns rejects when a commit failed: the job must go back to its last checkpoint, which commits again
    */
-  commit(): Promise<void> {
-    const due = [...this.#uncommitted];
+  commit(checkpointId: number): Promise<void> {
+    const due = this.uncommitted(checkpointId);
     const committed = this.#last.then(async () => {
       // Two checkpoints may have had the same committable due.
       const left = due.filter((committable) => this.#uncommitted.includes(committable));

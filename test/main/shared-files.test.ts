@@ -290,6 +290,29 @@ describe('a checkpoint that fails', () => {
     expect(job.fatal).toMatchObject({ code: 'ERR_SINK_FAILED' });
   });
 
+  test.each(['being written', 'published'])('while the one before is %s leaves its output to a later one', async (phase) => {
+    const world = new World();
+    const job = world.start({ maxConcurrent: 2 });
+    await take(world, job, 2);
+    job.hold = phase === 'published' ? is('publish') : is('persist', 3);
+    const before = job.begin();
+    await job.idle();
+    job.fail = (task) => {
+      if (is('persist', 4)(task) && 'subtask' in task && task.subtask === 1) throw errno('EIO', 'a part');
+    };
+    world.change(job.state);
+    await expect(job.checkpoint()).rejects.toMatchObject({ code: 'ERR_CHECKPOINT_ABORTED' });
+    job.hold = () => false;
+    await job.release();
+    const { path, checkpointId } = await before;
+    expect(checkpointId).toBe(3);
+    expect([...world.committed].toSorted()).toEqual([1, 2, 3]);
+    const { subtasks } = openCheckpoint(world.fs, path).manifest.stages[0];
+    expect(subtasks.map(({ committables }) => committables)).toEqual([{ sink: [3] }, {}]);
+    await take(world, job, 1);
+    expect([...world.committed].toSorted()).toEqual([1, 2, 3, 4, 5]);
+  });
+
   test('whose sinks are still at it holds up the next one, which is not published when they have lost output', async () => {
     const world = new World();
     const job = world.start();

@@ -60,7 +60,7 @@ export const DURABILITY_MUTANTS = [
     edits: [
       [
         'const manifest = this.#manifest(id, pending);\n',
-        'const manifest = this.#manifest(id, pending);\n    void this.#sinks.commit();\n',
+        'const manifest = this.#manifest(id, pending);\n    void this.#sinks.commit(id);\n',
       ],
     ],
     test: [
@@ -191,10 +191,19 @@ export const DURABILITY_MUTANTS = [
   {
     name: 'a-checkpoint-does-not-wait-for-what-sinks-of-the-one-before-still-write',
     file: 'src/main/sink-commits.ts',
-    edits: [['    for (const part of new Set(this.#volatile.values())) await this.#writing.get(part);\n', '']],
+    edits: [['      if (part.snapshot.checkpointId <= checkpointId) await this.#writing.get(part);\n', '      void part;\n']],
     test: [
       'test/main/shared-files.test.ts',
       'a checkpoint that fails > whose sinks are still at it holds up the next one, which is not published when they have lost output',
+    ],
+  },
+  {
+    name: 'a-checkpoint-commits-what-a-later-one-that-was-aborted-had-prepared',
+    file: 'src/main/sink-commits.ts',
+    edits: [['.filter(({ epoch }) => epoch <= checkpointId)', '']],
+    test: [
+      'test/main/shared-files.test.ts',
+      'a checkpoint that fails > while the one before is being written leaves its output to a later one',
     ],
   },
 ];

@@ -306,11 +306,11 @@ describe('a checkpoint that fails', () => {
     await job.release();
     const { path, checkpointId } = await before;
     expect(checkpointId).toBe(3);
-    expect([...world.committed].toSorted()).toEqual([1, 2, 3]);
+    expect(world.committed).toEqual(new Set([1, 2, 3]));
     const { subtasks } = openCheckpoint(world.fs, path).manifest.stages[0];
     expect(subtasks.map(({ committables }) => committables)).toEqual([{ sink: [3] }, {}]);
     await take(world, job, 1);
-    expect([...world.committed].toSorted()).toEqual([1, 2, 3, 4, 5]);
+    expect(world.committed).toEqual(new Set([1, 2, 3, 4, 5]));
   });
 
   test('whose sinks are still at it holds up the next one, which is not published when they have lost output', async () => {

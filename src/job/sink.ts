@@ -23,7 +23,7 @@ export interface Sink<T> {
   open(context: SinkContext): SinkWriter<T> | Promise<SinkWriter<T>>;
   /**
    * Makes prepared data durable (fsync), in the background. Must not touch the writer. When it failed, or its checkpoint was aborted, it
-   * may be called again for the same committable before that is committed with a later checkpoint.
+   * may be called again for the same committable before that is committed with a later checkpoint; also beside a call that has not ended.
    */
   persist?(committable: JsonValue, context: SinkContext): void | Promise<void>;
   /** Makes prepared data visible. Idempotent: it may be called again after a crash, also when it had succeeded. */

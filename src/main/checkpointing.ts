@@ -31,7 +31,6 @@ import {
   ControlWord,
   type PersistResult,
   type PublishResult,
-  type PublishTask,
   type SyncSnapshot,
 } from '../worker/protocol.ts';
 import type { RunningAttempt } from './running-attempt.ts';
@@ -395,9 +394,8 @@ export class Checkpointing {
     let path = '';
     if (jobDirectory !== null) {
       const { linkIn } = this.#durable;
-      const { known } = this.#options;
-      const task: PublishTask = { op: 'publish', jobDirectory, manifest: JSON.stringify(manifest), linkIn, known: known.highest };
-      ({ path } = await known.publish(manifest, () => this.#attempt.run<PublishResult>(task)));
+      const task = { op: 'publish', jobDirectory, manifest: JSON.stringify(manifest), linkIn } as const;
+      ({ path } = await this.#options.known.publish(manifest, (known) => this.#attempt.run<PublishResult>({ ...task, known })));
     }
     return { checkpoint: summaryOf('checkpoint', path, manifest.sizes, manifest, pending), savepoint: savepointSummary };
   }

@@ -7,6 +7,8 @@ import type { Manifest } from '../format/manifest.ts';
 export class KnownCheckpoints {
   readonly #isPublished: (manifest: Manifest) => boolean;
   #highest: number;
+  /** What was to be published, and has not been said to be. */
+  readonly #uncertain = new Set<Manifest>();
 
   /**
    * @param highest      number of the newest checkpoint in the directory, 0 when there is none
@@ -17,20 +19,32 @@ export class KnownCheckpoints {
     this.#isPublished = isPublished;
   }
 
+  /** Looks first what has become of publications that did not succeed. None may be under way. */
   get highest(): number {
+    for (const manifest of this.#uncertain) {
+      this.#uncertain.delete(manifest);
+      if (this.#mayBePublished(manifest)) this.#raise(manifest);
+    }
     return this.#highest;
   }
 
-  /** Publishes a checkpoint. If that fails, or its thread dies, its number is known when it is this checkpoint that lies under it. */
-  async publish<T>(manifest: Manifest, publication: () => Promise<T>): Promise<T> {
-    const before = this.#highest;
-    this.#highest = Math.max(before, manifest.checkpointId);
-    try {
-      return await publication();
-    } catch (error) {
-      if (!this.#mayBePublished(manifest)) this.#highest = before;
-      throw error;
-    }
+  /**
+   * Publishes a checkpoint. If that fails, its number is known when it is this checkpoint that lies under it; which is looked at later, since
+   * a thread that is being ended may yet do its last step.
+   *
+   * @param publication  is given the highest number that is known
+   */
+  async publish<T>(manifest: Manifest, publication: (known: number) => Promise<T>): Promise<T> {
+    const known = this.highest;
+    this.#uncertain.add(manifest);
+    const result = await publication(known);
+    this.#uncertain.delete(manifest);
+    this.#raise(manifest);
+    return result;
+  }
+
+  #raise({ checkpointId }: Manifest): void {
+    this.#highest = Math.max(this.#highest, checkpointId);
   }
 
   /** Where it cannot be told, the process takes it for its own, and does not stop for what it may have done itself. */

@@ -15,7 +15,6 @@ export class SinkCommits {
   #uncommitted: Committable[] = [];
   /** Of these, what is not durable: its checkpoint was aborted, and its part is being written, or could not be. */
   readonly #volatile = new Map<Committable, Part>();
-  readonly #writing = new Map<Part, Promise<void>>();
   #lost: unknown;
   #last: Promise<void> = Promise.resolve();
 
@@ -53,17 +52,11 @@ export class SinkCommits {
 
   /** A part is being written; when that has succeeded, what its sinks prepared is durable, also when its checkpoint is not complete. */
   watch(part: Part, written: Promise<unknown>): void {
-    const settled = written.then(
+    written.then(
       () => {
         for (const [committable, of] of this.#volatile) if (of === part) this.#volatile.delete(committable);
       },
-      (error: unknown) => {
-        if (isOutputLost(error)) this.#lost = error;
-      },
-    );
-    this.#writing.set(
-      part,
-      settled.then(() => void this.#writing.delete(part)),
+      (error: unknown) => this.#noteLost(error),
     );
   }
 
@@ -73,21 +66,25 @@ export class SinkCommits {
    * @returns rejects when a sink could not: the checkpoint cannot be published then
    */
   async persistRest(checkpointId: number): Promise<void> {
-    // A second fsync beside one that fails would succeed in vain.
-    for (const part of new Set(this.#volatile.values()))
-      if (part.snapshot.checkpointId <= checkpointId) await this.#writing.get(part);
-    if (this.#lost !== undefined) throw this.#lost;
     const due = this.uncommitted(checkpointId).filter((committable) => this.#volatile.has(committable));
     for (const subtask of new Set(due.map((committable) => committable.subtask))) {
       const mine = due.filter((committable) => committable.subtask === subtask);
       const committables = mine.map(({ node, value }) => ({ node, values: [value] }));
       const nothing = { after: -1, full: false, directory: null, states: [] };
-      await this.#attempt.run({ op: 'persist', subtask, checkpointId, ...nothing, committables }).catch((error: unknown) => {
-        if (isOutputLost(error)) this.#lost = error;
+      try {
+        await this.#attempt.run({ op: 'persist', subtask, checkpointId, ...nothing, committables });
+      } catch (error) {
+        this.#noteLost(error);
         throw error;
-      });
+      }
       for (const committable of mine) this.#volatile.delete(committable);
     }
+    // A part of an aborted checkpoint may still be written: an fsync after its own has failed succeeds in vain.
+    if (this.#lost !== undefined) throw this.#lost;
+  }
+
+  #noteLost(error: unknown): void {
+    if (isOutputLost(error)) this.#lost ??= error;
   }
 
   /**

@@ -142,16 +142,15 @@ export class Lives {
     return { process: this.processes.of(job, { ...process, moment, tasks }), completed: newest, knew };
   }
 
-  /** Has what a process is publishing been published? */
-  published({ moment, life }: Running, disk: Disk): boolean {
+  /** Number of what a process is publishing if it has been published, else 0. */
+  published({ moment, life }: Running, disk: Disk): number {
     const task = moment.open.map((open) => open.task).find(({ op }) => op === 'publish') as PublishTask | undefined;
-    if (task === undefined) return false;
+    if (task === undefined) return 0;
+    const manifest = JSON.parse(task.manifest) as Manifest;
     const key = JSON.stringify(['published', life, task]);
-    const program = this.#program(key, 'look', `${life}look`, () =>
-      stages((fs) => isPublished(fs, task.jobDirectory, JSON.parse(task.manifest) as Manifest)),
-    );
+    const program = this.#program(key, 'look', `${life}look`, () => stages((fs) => isPublished(fs, task.jobDirectory, manifest)));
     const { outcome } = program.toEnd(disk);
-    return outcome !== null && 'value' in outcome && outcome.value === true;
+    return outcome !== null && 'value' in outcome && outcome.value === true ? manifest.checkpointId : 0;
   }
 
   #task({ life }: Running, { ordinal, task }: OpenTask, disk: Disk): Task {

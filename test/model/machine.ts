@@ -42,8 +42,8 @@ export type Input =
       readonly type: 'failed';
       readonly task: number;
       readonly op: Task['op'];
-      readonly error: Error /** What a publication may have done before. */;
-      readonly published: boolean;
+      readonly error: Error /** Number that a publication had given it all the same, else 0. */;
+      readonly published: number;
     };
 
 export interface OpenTask {
@@ -60,9 +60,8 @@ export interface Moment {
   /** Checkpoints that were reported as complete, in order. */
   readonly completed: readonly number[];
   readonly inProgress: number;
-  /** Highest number that the process knows of, with and without one that it is publishing. */
+  /** Highest number that the process knows of; what it is publishing is not among them. */
   readonly known: number;
-  readonly knownBefore: number;
   /** The attempt cannot go on. */
   readonly fatal: Error | null;
 }
@@ -127,7 +126,7 @@ export class Attempts {
   }
 }
 
-async function reach(known: Map<string, Moment>, start: Start, inputs: readonly Input[]): Promise<Moment> {
+async function reach(moments: Map<string, Moment>, start: Start, inputs: readonly Input[]): Promise<Moment> {
   const open = new Map<number, { readonly task: OpenTask['task']; done(result: unknown): void; failed(error: Error): void }>();
   const completed: number[] = [];
   let fatal: Error | null = null;
@@ -160,9 +159,9 @@ async function reach(known: Map<string, Moment>, start: Start, inputs: readonly 
         open.set(tasks++, { task, done, failed });
       }),
   };
-  const numbers = new KnownCheckpoints(start.known, () => wasPublished);
-  let wasPublished = false;
-  let knownBefore = start.known;
+  const failedYetPublished = new Set<number>();
+  let known = start.known;
+  const numbers = new KnownCheckpoints(start.known, ({ checkpointId }) => failedYetPublished.has(checkpointId));
   const checkpointing = new Checkpointing(
     attempt as unknown as Attempt,
     GRAPH,
@@ -214,14 +213,14 @@ async function reach(known: Map<string, Moment>, start: Start, inputs: readonly 
         const task = open.get(input.task);
         assert(task !== undefined, 'a result belongs to an open task');
         open.delete(input.task);
-        wasPublished = input.type === 'failed' && input.published;
+        if (input.type === 'failed' && input.published > 0) failedYetPublished.add(input.published);
         if (input.type === 'done' && task.task.op === 'publish') published = (timeless(task.task) as PublishTask).manifest;
         if (input.type === 'done') task.done(input.result);
         else task.failed(input.error);
       }
     }
     await settle();
-    if (![...open.values()].some(({ task }) => task.op === 'publish')) knownBefore = numbers.highest;
+    if (![...open.values()].some(({ task }) => task.op === 'publish')) known = numbers.highest;
     // What the next word says that the sources are told, they do at once.
     if (i32[ControlWord.triggered] > barrier) {
       barrier = i32[ControlWord.triggered];
@@ -230,19 +229,18 @@ async function reach(known: Map<string, Moment>, start: Start, inputs: readonly 
     }
   }
   const moment: Moment = {
-    id: known.size,
+    id: moments.size,
     start,
     inputs,
     open: [...open].map(([ordinal, { task }]) => ({ ordinal, task: timeless(task) })),
     completed,
     inProgress: checkpointing.counts.inProgress,
-    known: numbers.highest,
-    knownBefore,
+    known,
     fatal,
   };
   const key = whatTellsApart(moment, published, tasks);
-  const equal = known.get(key) ?? moment;
-  known.set(key, equal);
+  const equal = moments.get(key) ?? moment;
+  moments.set(key, equal);
   return equal;
 }
 
@@ -255,7 +253,7 @@ async function reach(known: Map<string, Moment>, start: Start, inputs: readonly 
  * @param tasks      that there were so far
  */
 function whatTellsApart(moment: Moment, published: string, tasks: number): string {
-  const { start, inputs, open, completed, inProgress, known, knownBefore, fatal } = moment;
+  const { start, inputs, open, completed, inProgress, known, fatal } = moment;
   const merged = inputs.some((input) => isResultOf(input, 'merge')) || open.some(({ task }) => task.op === 'merge');
   const collections = inputs.filter((input) => isResultOf(input, 'gc')).length;
   const kept = merged ? inputs : inputs.filter((input) => !isResultOf(input, 'gc'));
@@ -271,20 +269,7 @@ function whatTellsApart(moment: Moment, published: string, tasks: number): strin
   const barriers = inputs.filter(({ type }) => type === 'checkpoint' || type === 'savepoint').length;
   const rest = kept.slice(from).map((input) => (input.type === 'failed' ? { ...input, error: input.error.message } : input));
   const newest = completed.slice(-start.retained);
-  return JSON.stringify([
-    start,
-    published,
-    rest,
-    barriers,
-    tasks,
-    newest,
-    waiting,
-    open,
-    inProgress,
-    known,
-    knownBefore,
-    fatal?.message,
-  ]);
+  return JSON.stringify([start, published, rest, barriers, tasks, newest, waiting, open, inProgress, known, fatal?.message]);
 }
 
 function isResultOf(input: Input, op: Task['op']): boolean {

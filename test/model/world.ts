@@ -233,7 +233,7 @@ export class Model {
       }
       if (left.faults > 0) {
         const error = new Error('ENOSPC');
-        const input = { type: 'failed', task: task.ordinal, op: task.op, error, published: false } as const;
+        const input = { type: 'failed', task: task.ordinal, op: task.op, error, published: 0 } as const;
         const reached = this.#lives.told(process, `failed ${task.ordinal}`, input, world.disk);
         const failed = { ...world, left: { ...left, faults: left.faults - 1 } };
         steps.push({ text: () => `${who}: ${task.name} fails`, world: this.#with(failed, slot, reached) });
@@ -253,7 +253,7 @@ export class Model {
     if (tasks.some(({ op }) => op === 'gc')) return;
     if (left.faults > 0) {
       const next = moment.start.firstEpoch + moment.inputs.filter(isBarrier).length;
-      const known = this.#lives.published(process, world.disk) ? moment.known : moment.knownBefore;
+      const known = Math.max(moment.known, this.#lives.published(process, world.disk));
       for (const disk of new Set([world.disk, this.#withUnfinished(world, world.disk, slot)])) {
         const failed = this.#after(this.#put(world, slot, this.#lives.processes.of(process.job, { is: 'absent' }), disk), [slot]);
         steps.push({ text: () => `${who}: the attempt fails`, world: this.#open(failed, slot, { next, known }) });

@@ -138,7 +138,7 @@ export const DURABILITY_MUTANTS = [
   {
     name: 'a-publication-that-took-place-is-taken-for-that-of-another',
     file: 'src/main/known-checkpoints.ts',
-    edits: [['      if (!this.#mayBePublished(manifest)) this.#highest', '      this.#highest']],
+    edits: [['      if (this.#mayBePublished(manifest)) this.#raise(manifest);\n', '']],
     test: [
       'test/snapshot/fence.test.ts',
       'the numbers that a process knows of > are those of a publication whose thread died after the rename',
@@ -189,12 +189,12 @@ export const DURABILITY_MUTANTS = [
     ],
   },
   {
-    name: 'a-checkpoint-does-not-wait-for-what-sinks-of-the-one-before-still-write',
+    name: 'a-checkpoint-is-published-although-output-was-lost-meanwhile',
     file: 'src/main/sink-commits.ts',
-    edits: [['      if (part.snapshot.checkpointId <= checkpointId) await this.#writing.get(part);\n', '      void part;\n']],
+    edits: [['    if (this.#lost !== undefined) throw this.#lost;\n', '']],
     test: [
       'test/main/shared-files.test.ts',
-      'a checkpoint that fails > whose sinks are still at it holds up the next one, which is not published when they have lost output',
+      'a checkpoint that fails > whose sinks lose output while the next one asks for it again keeps that from being published',
     ],
   },
   {

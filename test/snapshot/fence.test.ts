@@ -170,13 +170,24 @@ describe('the numbers that a process knows of', () => {
     expect(numbers.highest).toBe(2);
   });
 
-  test('are those of a publication that goes on, or of which cannot be told whether it took place', async () => {
+  test('are those of a publication that its thread completes after it was given up', async () => {
+    const numbers = known();
+    await expect(numbers.publish(three, () => Promise.reject(new Error('the worker is being ended')))).rejects.toThrow('ended');
+    publishCheckpoint(realFs, jobDir, three);
+    expect(numbers.highest).toBe(3);
+  });
+
+  test('are those of a publication of which cannot be told whether it took place', async () => {
     const numbers = new KnownCheckpoints(2, fails);
-    let fail: (error: Error) => void = fails;
-    const publication = numbers.publish(three, () => new Promise((_, reject) => (fail = reject)));
+    await expect(numbers.publish(three, () => Promise.reject(new Error('the worker has exited')))).rejects.toThrow('exited');
     expect(numbers.highest).toBe(3);
-    fail(new Error('the worker has exited'));
-    await expect(publication).rejects.toThrow('exited');
-    expect(numbers.highest).toBe(3);
+  });
+
+  test('are what the next publication is given', async () => {
+    const numbers = known();
+    await numbers.publish(three, () => Promise.resolve());
+    let given = 0;
+    await numbers.publish({ ...three, checkpointId: 4 }, async (highest) => void (given = highest));
+    expect([given, numbers.highest]).toEqual([3, 4]);
   });
 });

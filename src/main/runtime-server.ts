@@ -5,6 +5,7 @@
 import { encodeError } from '../format/errors.ts';
 import type { JobGraph } from '../job/graph.ts';
 import { loadJob } from '../job/load.ts';
+import { outliveReaders } from './broken-pipe.ts';
 import { withinLine } from './control-protocol.ts';
 import type { JobHandle, StartOptions } from './handle.ts';
 import { guardAgainstOrphaning } from './orphan-guard.ts';
@@ -19,6 +20,7 @@ export type StartJob = (graph: JobGraph, moduleUrl: string, options: StartOption
  * @param loadEngine  called at once: the engine loads while the supervisor still reads its command line
  */
 export function serveRuntime(loadEngine: () => Promise<{ readonly startJob: StartJob }>): void {
+  outliveReaders();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
   // Not exit(): that waits for threads, and one of them may hang. Whatever is half done, a crash must be able to leave behind.
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));

@@ -1,8 +1,10 @@
 /** Commands that reach a running job from another process: `run -d`, `list`, `checkpoint`, `stop`, `cancel`; for people and as JSON. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type CliResult, makeDirectory, runCli, startCli, until } from '../support/cli.ts';
+import { CLI, type CliResult, makeDirectory, runCli, startCli, until } from '../support/cli.ts';
 import { listCheckpoints } from '../support/checkpoint-reader.mjs';
 import { compareOutput, readLines } from '../support/output.mjs';
 
@@ -187,3 +189,37 @@ function expectCancelled({ code, stderr, json }: CliResult, jobId: string): void
   expect(stderr).toContain('ERR_JOB_CANCELLED');
   expect(json()).toMatchObject({ status: 'cancelled', jobId, error: { code: 'ERR_JOB_CANCELLED' } });
 }
+
+describe('whoever reads the output may end first', () => {
+  const PRINTING = `
+    import { files, generate, job, print, t } from 'tidemark';
+    export default job('printing', (flow) => {
+      const numbers = flow.from(generate({ count: 300, ratePerSecond: 1000, schema: t.record({ i: t.int }), make: (i) => ({ i }) }));
+      numbers.to(print());
+      numbers.to(files.jsonl('out'));
+    });
+  `;
+
+  /** Nobody reads its standard output. */
+  async function withoutReader(directory: string, ...args: string[]): Promise<{ code: number; stderr: string }> {
+    const child = spawn(process.execPath, [CLI, ...args], { cwd: directory, stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.on('data', (data: Buffer) => (stderr += data.toString()));
+    const [code] = (await once(child, 'close')) as [number];
+    return { code, stderr };
+  }
+
+  it('a job goes on, and a tool ends as it would have', async () => {
+    const directory = makeDirectory({ 'job.mjs': PRINTING });
+    const ran = await withoutReader(directory, 'run', ...CHECKPOINTED, ...RETAINED, 'job.mjs');
+    expect(ran).toMatchObject({ code: 0, stderr: expect.not.stringMatching(/EPIPE|Starting process/) });
+    expect(readLines(join(directory, 'out'))).toHaveLength(300);
+    const [{ path }] = listCheckpoints(join(directory, 'chk'));
+    for (const args of [['checkpoints', 'list', 'chk'], ['inspect', path], ['verify', '--deep', path], ['--help']])
+      expect(await withoutReader(directory, ...args), args.join(' ')).toMatchObject({
+        code: 0,
+        stderr: expect.not.stringContaining('EPIPE'),
+      });
+  });
+});

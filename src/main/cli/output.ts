@@ -4,7 +4,7 @@ import { encodeError, ERROR_CODES, type ErrorCode, isTidemarkError } from '../..
 import { type Paint, painter, widthOf } from '../terminal.ts';
 import { type Column, renderTable } from '../text-table.ts';
 
-const NOT_THE_USERS = ['node:internal', '/node_modules/', fileURLToPath(new URL('../..', import.meta.url))];
+const NOT_THE_USERS = ['(node:', ' node:', '/node_modules/', fileURLToPath(new URL('../..', import.meta.url))];
 
 export const paintErr: Paint = painter(process.stderr.isTTY);
 export const paintOut: Paint = painter(process.stdout.isTTY);
@@ -40,9 +40,11 @@ export function describeError(error: unknown, paint: Paint): string {
   const lines = [`${paint('red', codeOf(error))}: ${message}`];
   // An error that is not one of ours is our bug, and wants its whole stack.
   if (!isTidemarkError(error) && error instanceof Error) lines.push(...framesOf(error).map((frame) => paint('dim', frame)));
+  let said = message;
   for (let cause = (error as Error).cause, depth = 0; cause instanceof Error && depth < 4; cause = cause.cause, depth++) {
     // A message often quotes its cause: then only the stack is news.
-    if (!message.includes(cause.message)) lines.push(`caused by ${cause.name}: ${cause.message}`);
+    if (!said.includes(cause.message)) lines.push(`caused by ${cause.name}: ${cause.message}`);
+    said += cause.message;
     if (!isTidemarkError(cause)) lines.push(...userFrames(cause).map((frame) => paint('dim', frame)));
   }
   return lines.join('\n');

@@ -1,6 +1,7 @@
 /** The commands, their options and their help. Commands are loaded when they run: `run` must start fast. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
+import { outliveReaders } from '../broken-pipe.ts';
 import type { Supervisor } from '../supervisor.ts';
 import { defineCheckpointCommands } from './checkpoint-program.ts';
 import { describeError, errorDocument, exitCodeOf, paintErr, printErr, printJson } from './output.ts';
@@ -13,6 +14,7 @@ import { collectDefinition, type RunFlags, usage } from './run-options.ts';
  * @returns      the exit code: 0 done, 1 the job failed, 2 usage or configuration, 3 cannot be restored, 128 + n signal n
  */
 export async function main(args: readonly string[], ahead?: Supervisor): Promise<number> {
+  outliveReaders();
   let exitCode = 0;
   const program = buildProgram(ahead, (code) => {
     exitCode = code;

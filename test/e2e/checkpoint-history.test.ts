@@ -1,5 +1,5 @@
 /** The history of checkpoints, while a job runs, after it was killed, and after it was resumed under another id. */
-import { readdirSync } from 'node:fs';
+import { readdirSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { isJobId } from '../../src/snapshot/paths.ts';
@@ -56,6 +56,8 @@ it('history: a running job tells it, a killed one leaves it, a resumed one goes 
   const [left] = await list(directory);
   expect(left).toMatchObject({ running: false, source: 'catalog', jobId: told.jobId });
   expect(left.counts.completed).toBeGreaterThanOrEqual(told.counts.completed);
+  const parent = await runCli(directory, ['checkpoints', 'list', '.']);
+  expect(parent.stdout).toBe(`There is no checkpoint in ${realpathSync(directory)}. There are some in chk.\n`);
 
   const resumed = await runCli(directory, ['run', '--json', '--resume', ...OPTIONS, 'job.mjs', '8000']);
   expect(resumed.code, resumed.stderr).toBe(0);

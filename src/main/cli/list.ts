@@ -1,6 +1,6 @@
 /** `tidemark checkpoints list`: what there is to restore from, and what happened to the checkpoints before. */
-import { statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { readdirSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { TidemarkError } from '../../format/errors.ts';
 import { realFs } from '../../snapshot/fs-port.ts';
 import {
@@ -93,6 +93,23 @@ function eventsOf({ records }: JobHistory, shown: number, asked: boolean): reado
   return records.filter(({ type }) => asked || type !== 'completed').slice(0, shown);
 }
 
+/** One level down: whoever names the parent of the checkpoint directory means it well. */
+function directoriesWithCheckpoints(parent: string): string[] {
+  return readdirSync(parent, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => join(parent, name))
+    .filter(hasCheckpoints);
+}
+
+function hasCheckpoints(directory: string): boolean {
+  try {
+    return listCheckpoints(realFs, directory).length > 0;
+  } catch {
+    // It cannot be read, and was not asked for.
+    return false;
+  }
+}
+
 function print(
   directory: string,
   checkpoints: readonly CheckpointListing[],
@@ -114,7 +131,9 @@ function print(
     ),
   ];
   if (rows.length === 0) {
-    printOut(`There is no checkpoint in ${directory}.`);
+    const below = directoriesWithCheckpoints(directory);
+    const where = below.length === 0 ? '' : ` There are some in ${below.join(', ')}.`;
+    printOut(`There is no checkpoint in ${printable(resolve(directory))}.${printable(where)}`);
     return;
   }
   // Savepoints, whose job may be anywhere, come last: -1 as an unsigned number.

@@ -20,6 +20,8 @@ const long = [
   'hanging-sinks',
   'merged-tables',
   'random-life',
+  'recovery',
+  'rescaling',
   'same-result',
   'schema-change',
 ].map((name) => `test/e2e/${name}.test.ts`);

@@ -82,8 +82,7 @@ export function checkpointingOptionsOf({ config, store, point }: AttemptFacts): 
       [...config.values].filter(([, { origin }]) => origin !== 'default').map(([key, { value }]) => [key, value as JsonValue]),
     ),
     parent: point === null ? null : { jobId: point.manifest.jobId, checkpointId: point.manifest.checkpointId },
-    // One that has come meanwhile is another's: the next publication finds it.
-    retainedBefore: store.ownCheckpoints().filter((id) => id <= store.known.highest),
+    retainedBefore: store.ownCheckpoints(),
     known: store.known,
     countersBefore: point?.manifest.counters ?? {},
   };

@@ -66,14 +66,13 @@ export class CheckpointStore {
   /** `<base>/<job-id>`; null when no checkpoint directory is configured. */
   readonly jobDirectory: string | null;
   readonly host: Host;
-  /** Of the job's own directory. */
-  known = new KnownCheckpoints(0, () => false);
   readonly #base: string | null;
   readonly #jobName: string;
   readonly #options: StartOptions;
   readonly #config: Config;
   /** By directory. */
   readonly #locks = new Map<string, DirectoryLock>();
+  #known = new KnownCheckpoints(0, () => false);
   #claimed: ClaimedCheckpoint | null = null;
   #kept = false;
 
@@ -113,12 +112,17 @@ export class CheckpointStore {
     requireUsable(host, store.#base);
     store.#locks.set(store.jobDirectory, await makeAndLock(host, store.jobDirectory));
     try {
-      store.known = knownIn(host.fs, store.jobDirectory);
+      store.#known = knownIn(host.fs, store.jobDirectory);
     } catch (error) {
       await store.abandon();
       throw error;
     }
     return store;
+  }
+
+  /** Numbers in the job's own directory that this process knows of. */
+  get known(): KnownCheckpoints {
+    return this.#known;
   }
 
   get hasDirectory(): boolean {
@@ -130,9 +134,11 @@ export class CheckpointStore {
     return firstEpochOf(this.host.fs, this.jobDirectory, next, restored);
   }
 
-  /** Complete checkpoints of the job's own directory, oldest first. */
+  /** Complete checkpoints of the job's own directory, oldest first. One that has come meanwhile is another's: the next publication finds it. */
   ownCheckpoints(): number[] {
-    return this.jobDirectory === null ? [] : completeCheckpoints(this.host.fs, this.jobDirectory);
+    if (this.jobDirectory === null) return [];
+    const known = this.#known.highest;
+    return completeCheckpoints(this.host.fs, this.jobDirectory).filter((id) => id <= known);
   }
 
   /**
@@ -205,7 +211,7 @@ export class CheckpointStore {
   /** This process has slept, and a successor did not see its lock, as from another host. What is there is not ours then. */
   #refuseWhenSuperseded(): void {
     const latest = highestNumber(this.host.fs, this.jobDirectory);
-    if (this.jobDirectory === null || latest <= this.known.highest) return;
+    if (this.jobDirectory === null || latest <= this.#known.highest) return;
     throw fenced(checkpointDirectory(this.jobDirectory, latest), 'another process has published it');
   }
 

@@ -52,7 +52,7 @@ import type { SavepointRequest } from './savepoint-request.ts';
 import { Savepoints } from './savepoints.ts';
 import type { ScheduledSubtask } from './scheduler.ts';
 import { settledWithin } from './settled-within.ts';
-import { isOutputLost, needsPersisting, SinkCommits } from './sink-commits.ts';
+import { isOutputLost, mayPersistAgain, needsPersisting, SinkCommits } from './sink-commits.ts';
 import { TableMerger } from './table-merger.ts';
 
 /**
@@ -180,7 +180,7 @@ export class Checkpointing {
       this.#sinks.keep(late);
       this.#persist(late, null).catch((error: unknown) => {
         // The next one asks the sinks again, unless that is of no use.
-        if (!isOfSink(error) || isOutputLost(error)) this.#fatal(error);
+        if (!mayPersistAgain(error)) this.#fatal(error);
       });
       return;
     }
@@ -485,11 +485,6 @@ export class Checkpointing {
   #fatal(error: unknown): void {
     if (!this.#stopped) this.#events.fatal(error instanceof Error ? error : new Error(String(error)));
   }
-}
-
-/** Could a sink not make durable what it had prepared? */
-function isOfSink(error: unknown): boolean {
-  return error instanceof TidemarkError && ['ERR_SINK_FAILED', 'ERR_NO_SPACE', 'ERR_IO'].includes(error.code);
 }
 
 function notCommitted(savepoint: string, cause: Error): TidemarkError {

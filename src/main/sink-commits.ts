@@ -121,6 +121,12 @@ export function isOutputLost(error: unknown): boolean {
   return error instanceof TidemarkError && error.facts['isLost'] === true;
 }
 
+/** Could a sink not make durable what it had prepared, and can be asked again? */
+export function mayPersistAgain(error: unknown): boolean {
+  const isOfSink = error instanceof TidemarkError && ['ERR_SINK_FAILED', 'ERR_NO_SPACE', 'ERR_IO'].includes(error.code);
+  return isOfSink && !isOutputLost(error);
+}
+
 /** Has a sink anything to make durable? Collected records would only travel to the background and back. */
 export function needsPersisting(graph: JobGraph, node: number): boolean {
   const kind = sinkOf(graph.nodes[node])?.kind;

@@ -30,7 +30,7 @@ import { HIDDEN_DIRECTORY } from './part-names.ts';
 /**
  * Makes prepared parts durable, content and name. A part that is committed already is.
  *
- * @throws TidemarkError ERR_SINK_FAILED; with the fact `isLost` when it is of no use to try again
+ * @throws TidemarkError ERR_IO; ERR_SINK_FAILED with the fact `isLost` when it is of no use to try again
  */
 export function persistParts(fs: FsPort, { directory, parts }: FilesCommittable): void {
   const hidden = join(directory, HIDDEN_DIRECTORY);

@@ -1,7 +1,7 @@
 /**
  * Does the engine reach what it aims at? Runs jobs against plain programs of one thread and compares with the targets.
  *
- *     npm run bench engine                          all scenarios, 3 to 5 minutes; wants the machine for itself
+ *     npm run bench engine                          all scenarios, 5 to 9 minutes; wants the machine for itself
  *     npm run bench engine -- --only word-count     one of them; may be repeated
  *     npm run bench engine -- --quick               small and short: shows that they run, not how fast
  *     npm run bench engine -- --json                one JSON document on stdout; --out <file>: into a file

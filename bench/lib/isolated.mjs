@@ -1,6 +1,7 @@
 /** Calls a function of a module in a process of its own, for its result. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { withHugePages } from '../../dist/format/huge-pages.js';
 
 const CHILD = fileURLToPath(new URL('./isolated-child.mjs', import.meta.url));
 const MEASURE = new URL('./measure.mjs', import.meta.url).href;
@@ -22,7 +23,11 @@ export function baselineAlone(name, options) {
  * @param options    its argument; both this and its result are JSON
  */
 export function callAlone(moduleUrl, name, options) {
-  const child = fork(CHILD, [moduleUrl, name, JSON.stringify(options)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(CHILD, [moduleUrl, name, JSON.stringify(options)], {
+    // As `tidemark run` starts what runs a job; the programs of comparison have the same.
+    env: withHugePages(process.env),
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   return new Promise((resolve, reject) => {
     let result;
     child.on('message', (message) => {

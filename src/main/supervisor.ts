@@ -21,6 +21,7 @@ import { type ChildProcess, fork, type StdioOptions } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { assert } from '../format/assert.ts';
 import { decodeError, TidemarkError } from '../format/errors.ts';
+import { withHugePages } from '../format/huge-pages.ts';
 import type { CheckpointSummary, JobProgress, JobState, StartOptions } from './handle.ts';
 import type { FromRuntime, ProcessResult, RestoredFrom, RuntimeCall, ToRuntime } from './process-messages.ts';
 import { NO_FAILURES, nextAttempt, type RestartStrategy } from './restart-strategy.ts';
@@ -150,6 +151,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #fork(): void {
     this.#attempt++;
     const child = fork(this.#options.entry, [], {
+      env: withHugePages(process.env),
       execArgv: [...(this.#options.execArgv ?? process.execArgv)],
       stdio: this.#options.stdio ?? ['inherit', 'inherit', 'inherit', 'ipc'],
     });

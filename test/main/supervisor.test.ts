@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { withHugePages } from '../../src/format/huge-pages.ts';
 import { describeExit } from '../../src/main/supervisor.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/main/cli/main.js', import.meta.url));
@@ -195,6 +196,15 @@ describe('crashes', () => {
     const survived = isAlive(pid);
     if (survived) process.kill(pid, 'SIGKILL');
     expect(survived).toBe(false);
+  });
+
+  test('supervisor: the runtime process asks for huge pages where this machine gives them to those who ask', async () => {
+    const write = "(await import('node:fs')).writeFileSync('env', JSON.stringify(process.env.GLIBC_TUNABLES ?? null));";
+    writeFileSync(join(root, 'tells.mjs'), `${write} ${EMPTY_JOB}`);
+    const { code } = await tidemark('run', 'tells.mjs', 'run', '10');
+    expect(code).toBe(0);
+    const tunables: unknown = JSON.parse(readFileSync(join(root, 'env'), 'utf8'));
+    expect(tunables).toBe(withHugePages(process.env)['GLIBC_TUNABLES'] ?? null);
   });
 
   test('supervisor: a process that is killed while it loads the job is started again, also without checkpoints', async () => {

@@ -9,6 +9,7 @@
  * |    1 | segmentShift   | R | log2 of the units in a segment                                                        |
  * |    2 | segmentCount   | R | segments of the log                                                                   |
  * |    3 | maxSlots       |   | slots that the index can grow to, a power of two                                      |
+ * |    4 | origin         | R | units at the start of each segment that hold nothing                                  |
  * |   16 | epoch          |   | records written now belong to this epoch                                              |
  * |   17 | completed      |   | newest epoch whose checkpoint is durable                                              |
  * |   18 | tail           |   | next free unit of the open segment, 0 = none open                                     |
@@ -43,6 +44,7 @@ export const MAGIC = 0;
 export const SEGMENT_SHIFT = 1;
 export const SEGMENT_COUNT = 2;
 export const MAX_SLOTS = 3;
+export const ORIGIN = 4;
 
 export const CURRENT_EPOCH = 16;
 export const COMPLETED = 17;
@@ -76,6 +78,13 @@ export const FULL_PINS = 49;
 export const SEGMENTS = 64;
 export const SEGMENT_WORDS = 16;
 
-export function controlBytes(segmentCount: number): number {
-  return (SEGMENTS + segmentCount * SEGMENT_WORDS) * 4;
+/** Growable only in name, which keeps it out of malloc: it is small, and huge pages would make each map 2 MiB larger. */
+export function allocateControl(segmentCount: number): SharedArrayBuffer {
+  const byteLength = (SEGMENTS + segmentCount * SEGMENT_WORDS) * 4;
+  return new SharedArrayBuffer(byteLength, { maxByteLength: byteLength });
+}
+
+/** The length is given: without it a view over a growable buffer would track its length, which is slow. */
+export function controlWords(control: SharedArrayBuffer): Int32Array<SharedArrayBuffer> {
+  return new Int32Array(control, 0, control.byteLength / 4);
 }

@@ -9,6 +9,7 @@
 import { compareBytes } from '../../format/copy-bytes.ts';
 import type { EntryBatch } from '../../format/entry-batch.ts';
 import type { Memory } from '../../format/memory.ts';
+import { controlWords } from './control-layout.ts';
 import { touchRecords } from './batch.ts';
 import { sortByHash } from './radix-sort.ts';
 import {
@@ -45,7 +46,7 @@ class LogDeltaReader implements DeltaReader {
   constructor(handles: StateMapHandles) {
     this.memory = memoryOf(handles.log);
     this.#log = this.memory.i32;
-    this.#segments = new SegmentTable(new Int32Array(handles.control));
+    this.#segments = new SegmentTable(controlWords(handles.control));
   }
 
   collect(after: number, upTo: number): Uint32Array {

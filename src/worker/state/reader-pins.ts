@@ -7,7 +7,7 @@
  * Pin while holding the lease or between turns, before the turn that marked the region ends; unpin from any thread. A pin that is never
  * taken back keeps freed segments from being used again until the map's limit is reached, so unpin in a `finally`.
  */
-import { FULL_PINS, PINS } from './control-layout.ts';
+import { controlWords, FULL_PINS, PINS } from './control-layout.ts';
 import type { StateMapHandles } from './state-map.ts';
 
 /** `full` for `collectFull`, which also stops the cleaner. */
@@ -23,7 +23,7 @@ export function unpinReader(handles: StateMapHandles, kind: PinKind = 'delta'): 
 }
 
 function addPins(handles: StateMapHandles, kind: PinKind, count: number): void {
-  const ctl = new Int32Array(handles.control);
+  const ctl = controlWords(handles.control);
   if (kind === 'full') Atomics.add(ctl, FULL_PINS, count);
   Atomics.add(ctl, PINS, count);
 }

@@ -28,6 +28,7 @@ import {
   HIGH_WATER,
   IN_USE,
   LOWEST_FREE,
+  ORIGIN,
   PINS,
   QUARANTINED,
   SEARCH_WANTED,
@@ -58,18 +59,17 @@ const QUARANTINE = 3;
 /** `lastEpoch` of the tail, which goes on being written. */
 export const OPEN = 0x7fffffff;
 
-/** Units at the start of the log that hold nothing, so that address 0 can mean none; 4 keeps records of 32 bytes aligned to 32. */
-export const ORIGIN = 4;
-
 export class SegmentTable {
   readonly ctl: Int32Array;
   readonly shift: number;
   readonly count: number;
+  readonly #origin: number;
 
   constructor(ctl: Int32Array) {
     this.ctl = ctl;
     this.shift = ctl[SEGMENT_SHIFT];
     this.count = ctl[SEGMENT_COUNT];
+    this.#origin = ctl[ORIGIN];
   }
 
   get units(): number {
@@ -90,7 +90,7 @@ export class SegmentTable {
   }
 
   startOf(head: number): number {
-    return head === 0 ? ORIGIN : head << this.shift;
+    return (head << this.shift) + this.#origin;
   }
 
   capacityOf(head: number): number {
@@ -125,7 +125,7 @@ export class SegmentTable {
    */
   allocate(units: number, reserve: number, firstEpoch: number, lastEpoch: number): number {
     const { ctl } = this;
-    const span = Math.ceil((units + ORIGIN) / this.units);
+    const span = Math.ceil((units + this.#origin) / this.units);
     if (this.freeCount < span + reserve) return -1;
     const head = this.#findFree(span);
     if (head < 0) return -1;

@@ -1,17 +1,20 @@
 /** The shared memory of one map, opened in this thread: views, and the objects that know how to read them. No state of its own. */
 import { assert } from '../../format/assert.ts';
+import { asksForHugePages } from '../../format/huge-pages.ts';
 import { Memory } from '../../format/memory.ts';
 import {
   CLEAN_TAIL,
   COMPLETED,
   CONTROL_MAGIC,
-  controlBytes,
+  allocateControl,
+  controlWords,
   CURRENT_EPOCH,
   INDEX_MASK,
   INDEX_MODE,
   MAGIC,
   MAX_SLOTS,
   NEXT_MASK,
+  ORIGIN,
   SEGMENT_COUNT,
   SEGMENT_SHIFT,
   TAIL,
@@ -49,7 +52,7 @@ export class StateMemory {
 
   constructor(handles: StateMapHandles) {
     this.handles = handles;
-    this.ctl = new Int32Array(handles.control);
+    this.ctl = controlWords(handles.control);
     assert(this.ctl[MAGIC] === CONTROL_MAGIC, 'the handles are those of a state map');
     this.memory = memoryOf(handles.log);
     this.log = this.memory.i32;
@@ -100,11 +103,17 @@ export function reserveStateMemory(options: StateMapOptions): StateMapHandles {
 }
 
 /**
- * Memory that begins at a page, so that a record of 32 bytes never straddles a cache line. V8 takes a buffer of fixed length from
- * malloc, which begins 16 bytes into a page, and half of the records then lie in two lines: a read of the header cost 35 ns
- * more on average. A growable buffer, here one that is at its greatest length at once, is pages of its own.
+ * How the log gets its memory. No record of 32 bytes may straddle a cache line: a read of the header cost 35 ns more on average when half
+ * of them did. V8 takes a buffer of fixed length from malloc, which begins 16 bytes into a page, and a growable one, here one that is at its
+ * greatest length at once, is pages of its own. Only malloc asks for huge pages.
+ *
+ * `origin` is the units at the start of each segment that hold nothing, so that address 0 can mean none and records are aligned.
  */
-function pageAligned(byteLength: number): SharedArrayBuffer {
+const LOG_MEMORY = asksForHugePages(process.env)
+  ? { origin: 6, allocate: (byteLength: number) => new SharedArrayBuffer(byteLength) }
+  : { origin: 4, allocate: pages };
+
+function pages(byteLength: number): SharedArrayBuffer {
   return new SharedArrayBuffer(byteLength, { maxByteLength: byteLength });
 }
 
@@ -115,18 +124,19 @@ function reserve(limit: number, options: StateMapOptions): StateMapHandles {
     'segments are a power of two, at least 1 KiB',
   );
   const segmentCount = Math.max(Math.floor(limit / segmentBytes), FEWEST_SEGMENTS);
-  const log = pageAligned(segmentCount * segmentBytes);
+  const log = LOG_MEMORY.allocate(segmentCount * segmentBytes);
   memoryOf(log); // Node 20 cannot view more than 4 GiB as bytes: a RangeError here, as above.
   const mostEntries = (segmentCount * segmentBytes) / 8 / recordUnits(0, 0);
   const maxSlots = Math.min(Math.max(slotsFor(mostEntries), slotsFor(options.expectedEntries ?? 0)), MAX_INDEX_SLOTS);
   const index = new SharedArrayBuffer(indexBytes(maxSlots));
-  const control = new SharedArrayBuffer(controlBytes(segmentCount));
+  const control = allocateControl(segmentCount);
 
-  const ctl = new Int32Array(control);
+  const ctl = controlWords(control);
   ctl[MAGIC] = CONTROL_MAGIC;
   ctl[SEGMENT_SHIFT] = Math.log2(segmentBytes / 8);
   ctl[SEGMENT_COUNT] = segmentCount;
   ctl[MAX_SLOTS] = maxSlots;
+  ctl[ORIGIN] = LOG_MEMORY.origin;
   ctl[CURRENT_EPOCH] = options.epoch;
   ctl[COMPLETED] = options.epoch - 1;
   ctl[INDEX_MODE] = options.composite === true ? WHOLE_KEY : GIVEN;

@@ -168,11 +168,9 @@ function accumulate(
 /** Words of both lengths, key and value that are hashed in one round, and in two. */
 const ONE_ROUND = 4;
 const TWO_ROUNDS = 8;
-/** Key and value of an entry of two rounds. */
-const scratch = new Int32Array(TWO_ROUNDS - 2);
 /** A batch of the one entry that `gatherWords` has gathered, its lengths in bytes of any number. */
 const one = new EntryBatch(1);
-one.memory = Memory.local(4 * scratch.length);
+one.memory = Memory.local(4 * (TWO_ROUNDS - 2));
 one.count = 1;
 
 function gatherWords(from: Int32Array, word: number, words: number, lastMask: number, at: number): void {
@@ -197,6 +195,19 @@ function accumulateBatch(sums: Int32Array, negative: boolean, batch: EntryBatch)
       accumulate(sums, negative, memory, keyWords[i] * 4, keyLength, memory, valueWords[i] * 4, valueLength);
     return;
   }
+  // Where each word of key and value is found: copied to one place first, an entry takes 4 ns more.
+  const from0 = wordsOfKey > 0 ? keyWords : valueWords;
+  const at0 = wordsOfKey > 0 ? 0 : 0 - wordsOfKey;
+  const from1 = wordsOfKey > 1 ? keyWords : valueWords;
+  const at1 = wordsOfKey > 1 ? 1 : 1 - wordsOfKey;
+  const from2 = wordsOfKey > 2 ? keyWords : valueWords;
+  const at2 = wordsOfKey > 2 ? 2 : 2 - wordsOfKey;
+  const from3 = wordsOfKey > 3 ? keyWords : valueWords;
+  const at3 = wordsOfKey > 3 ? 3 : 3 - wordsOfKey;
+  const from4 = wordsOfKey > 4 ? keyWords : valueWords;
+  const at4 = wordsOfKey > 4 ? 4 : 4 - wordsOfKey;
+  const from5 = wordsOfKey > 5 ? keyWords : valueWords;
+  const at5 = wordsOfKey > 5 ? 5 : 5 - wordsOfKey;
   // What the lengths do to the first two lanes is the same for all.
   let k = Math.imul(keyLength, 0x239b961b);
   let lane = KEY_HASH_SEED ^ Math.imul((k << 15) | (k >>> 17), 0xab0e9789);
@@ -211,38 +222,34 @@ function accumulateBatch(sums: Int32Array, negative: boolean, batch: EntryBatch)
   let low1 = 0;
   let high1 = 0;
   for (let i = 0; i < count; i++) {
-    const keyWord = keyWords[i];
-    const valueWord = valueWords[i];
-    for (let w = 0; w < wordsOfKey; w++) scratch[w] = i32[(keyWord + w) >>> 0];
-    for (let w = 0; w < wordsOfValue; w++) scratch[wordsOfKey + w] = i32[(valueWord + w) >>> 0];
-    k = Math.imul(scratch[0], 0x38b34ae5);
+    k = Math.imul(i32[(from0[i] + at0) >>> 0], 0x38b34ae5);
     let h3 = KEY_HASH_SEED ^ Math.imul((k << 17) | (k >>> 15), 0xa1e38b93);
     h3 = (((h3 << 15) | (h3 >>> 17)) + KEY_HASH_SEED) | 0;
     h3 = (Math.imul(h3, 5) + 0x96cd1c35) | 0;
-    k = Math.imul(scratch[1], 0xa1e38b93);
+    k = Math.imul(i32[(from1[i] + at1) >>> 0], 0xa1e38b93);
     let h4 = KEY_HASH_SEED ^ Math.imul((k << 18) | (k >>> 14), 0x239b961b);
     h4 = (((h4 << 13) | (h4 >>> 19)) + first1) | 0;
     h4 = (Math.imul(h4, 5) + 0x32ac3b17) | 0;
-    k = Math.imul(scratch[2], 0x239b961b);
+    k = Math.imul(i32[(from2[i] + at2) >>> 0], 0x239b961b);
     let h1 = first1 ^ Math.imul((k << 15) | (k >>> 17), 0xab0e9789);
     h1 = (((h1 << 19) | (h1 >>> 13)) + first2) | 0;
     h1 = (Math.imul(h1, 5) + 0x561ccd1b) | 0;
     let h2 = first2;
     // A word of zeros leaves its lane as it is.
     if (words > 5) {
-      k = Math.imul(scratch[3], 0xab0e9789);
+      k = Math.imul(i32[(from3[i] + at3) >>> 0], 0xab0e9789);
       h2 ^= Math.imul((k << 16) | (k >>> 16), 0x38b34ae5);
     }
     h2 = (((h2 << 17) | (h2 >>> 15)) + h3) | 0;
     h2 = (Math.imul(h2, 5) + 0x0bcaa747) | 0;
     if (words > 6) {
-      k = Math.imul(scratch[4], 0x38b34ae5);
+      k = Math.imul(i32[(from4[i] + at4) >>> 0], 0x38b34ae5);
       h3 ^= Math.imul((k << 17) | (k >>> 15), 0xa1e38b93);
     }
     h3 = (((h3 << 15) | (h3 >>> 17)) + h4) | 0;
     h3 = (Math.imul(h3, 5) + 0x96cd1c35) | 0;
     if (words > 7) {
-      k = Math.imul(scratch[5], 0xa1e38b93);
+      k = Math.imul(i32[(from5[i] + at5) >>> 0], 0xa1e38b93);
       h4 ^= Math.imul((k << 18) | (k >>> 14), 0x239b961b);
     }
     h4 = (((h4 << 13) | (h4 >>> 19)) + h1) | 0;

@@ -1,7 +1,7 @@
 /** Calls a function of a module in a process of its own, for its result. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { withHugePages } from '../../dist/format/huge-pages.js';
+import { withHugePages } from '../../dist/main/huge-pages.js';
 
 const CHILD = fileURLToPath(new URL('./isolated-child.mjs', import.meta.url));
 const MEASURE = new URL('./measure.mjs', import.meta.url).href;

@@ -28,7 +28,8 @@ import {
 import { InputPositions } from './input-positions.ts';
 import type { RestorePlan } from './restore-plan.ts';
 import type { RunningAttempt } from './running-attempt.ts';
-import { type ScheduledSubtask, Scheduler, type SchedulerEvents } from './scheduler.ts';
+import type { ScheduledSubtask } from './scheduled-subtask.ts';
+import { Scheduler, type SchedulerEvents } from './scheduler.ts';
 import { type RunningSinkCall, sinkCallsOf, watchSinkCalls, withinTaskTimeout } from './sink-calls.ts';
 import { buildSplitQueue } from './splits.ts';
 import { checkRestored } from './state-totals.ts';

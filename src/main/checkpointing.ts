@@ -50,7 +50,7 @@ import { assembleManifest, type Part, type PendingParts, summaryOf } from './man
 import { OldCheckpoints } from './old-checkpoints.ts';
 import type { SavepointRequest } from './savepoint-request.ts';
 import { Savepoints } from './savepoints.ts';
-import type { ScheduledSubtask } from './scheduler.ts';
+import type { ScheduledSubtask } from './scheduled-subtask.ts';
 import { settledWithin } from './settled-within.ts';
 import { isOutputLost, mayPersistAgain, needsPersisting, SinkCommits } from './sink-commits.ts';
 import { TableMerger } from './table-merger.ts';

@@ -8,7 +8,7 @@ import type { JsonValue } from '../format/json.ts';
 import type { JobGraph } from '../job/graph.ts';
 import type { Position, Split } from '../job/source.ts';
 import type { JobPlan, SyncSnapshot } from '../worker/protocol.ts';
-import type { ScheduledSubtask } from './scheduler.ts';
+import type { ScheduledSubtask } from './scheduled-subtask.ts';
 import type { SourceState } from './splits.ts';
 
 /** Barriers of which positions are kept: a subtask that fails may be behind the sources, but not by more than is in flight. */

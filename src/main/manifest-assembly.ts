@@ -10,7 +10,7 @@ import type { CheckpointingOptions } from './checkpointing-options.ts';
 import type { Trigger } from './coordinator.ts';
 import type { CheckpointSummary } from './handle.ts';
 import type { UnfinishedSavepoint } from './savepoints.ts';
-import type { ScheduledSubtask } from './scheduler.ts';
+import type { ScheduledSubtask } from './scheduled-subtask.ts';
 import type { StateTotals } from './state-totals.ts';
 
 export interface Part {

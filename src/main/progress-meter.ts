@@ -4,7 +4,7 @@ import { ControlDouble, type StagePlan, SubtaskFlag } from '../worker/protocol.t
 import type { RunningAttempt } from './running-attempt.ts';
 import type { StageProgress } from './handle.ts';
 import { OperatorMeter } from './operator-meter.ts';
-import type { ScheduledSubtask } from './scheduler.ts';
+import type { ScheduledSubtask } from './scheduled-subtask.ts';
 
 export interface ProgressSample {
   readonly stages: readonly StageProgress[];

@@ -12,30 +12,24 @@
 import { assert } from '../format/assert.ts';
 import { decodeError } from '../format/errors.ts';
 import type { CheckpointOutcome } from '../job/checkpoint-outcome.ts';
-import { type GraphNode, type JobGraph, sinkOf } from '../job/graph.ts';
+import type { JobGraph } from '../job/graph.ts';
 import {
-  CHANNEL_HEADER_BYTES,
   ChannelWord,
   CONTROL_ROW_DOUBLES,
   CONTROL_ROW_WORDS,
   ControlDouble,
   ControlWord,
-  InTurn,
-  channelBytes,
-  channelIndex,
   decodeSinkCall,
   type Deployment,
-  type EdgePlan,
-  type OpenState,
+  InTurn,
   type OversizeRow,
-  type RestoredTotal,
   SlotKind,
-  type StagePlan,
   SubtaskFlag,
   type SyncSnapshot,
   type Task,
   type TurnResult,
 } from '../worker/protocol.ts';
+import { areNeighbours, hasRoom, nextSlotKind, type ScheduledSubtask, scheduledSubtasks } from './scheduled-subtask.ts';
 import type { RunningSinkCall } from './sink-calls.ts';
 import { timedOut } from './turn-timeout.ts';
 import { type WorkerPool, workerError } from './worker-pool.ts';
@@ -52,35 +46,6 @@ const BACKLOG_SLOTS = 2;
 const LONGER_ALONE = 12;
 /** Turns that a worker has: the one that runs and the one after it. */
 const TURNS_AHEAD = 2;
-
-interface Channel {
-  readonly i32: Int32Array;
-  /** First word of the channel's header. */
-  readonly word: number;
-  readonly slots: number;
-  readonly slotBytes: number;
-}
-
-export interface ScheduledSubtask {
-  readonly index: number;
-  readonly stage: StagePlan;
-  readonly indexInStage: number;
-  readonly source: boolean;
-  readonly worker: number;
-  readonly inputs: readonly Channel[];
-  readonly outputs: readonly Channel[];
-  states: readonly OpenState[];
-  restored: readonly RestoredTotal[];
-  oversize: OversizeRow[];
-  /** Turns that were given and have not returned, all to its worker: it runs one at a time. */
-  turns: number;
-  /** Has it an operator or a sink that is told how checkpoints end? */
-  readonly listens: boolean;
-  /** What they have not been told yet. */
-  outcomes: CheckpointOutcome[];
-  /** A source must look again at what it waits for: `wakeSources`. */
-  woken: boolean;
-}
 
 export interface SchedulerEvents {
   snapshot(subtask: ScheduledSubtask, snapshot: SyncSnapshot): void;
@@ -141,9 +106,8 @@ export class Scheduler {
     this.i32 = new Int32Array(deployment.control);
     this.f64 = new Float64Array(deployment.control);
     this.#workers = Array.from({ length: pool.threads }, (_, index) => ({ index, subtasks: [], turns: [], since: 0 }));
-    this.subtasks = deployment.plan.stages.flatMap((stage) =>
-      Array.from({ length: stage.parallelism }, (_, i) => this.#createSubtask(deployment, options.graph, stage, i)),
-    );
+    this.subtasks = scheduledSubtasks(deployment, options.graph, pool.threads);
+    for (const subtask of this.subtasks) this.#workers[subtask.worker].subtasks.push(subtask);
     // Later stages first, so that what is in flight is finished before more is read.
     for (const worker of this.#workers) worker.subtasks.sort((a, b) => b.stage.id - a.stage.id);
   }
@@ -399,16 +363,12 @@ export class Scheduler {
   }
 
   #deliver(row: OversizeRow): void {
-    const consumer = this.subtasks.find((subtask) => subtask.inputs.some((input) => input === this.#channelOf(row)));
+    const consumer = this.subtasks.find(({ inputs }) =>
+      inputs.some(({ edge, index }) => edge === row.edge && index === row.channel),
+    );
     assert(consumer !== undefined, 'a channel has a consumer');
     consumer.oversize.push(row);
   }
-
-  #channelOf(row: OversizeRow): Channel | undefined {
-    return this.#channels.get(`${row.edge}/${row.channel}`);
-  }
-
-  readonly #channels = new Map<string, Channel>();
 
   #reportFinished(): void {
     if (this.#finishedReported || !this.subtasks.every((subtask) => this.isFinished(subtask))) return;
@@ -439,71 +399,4 @@ export class Scheduler {
       return;
     }
   }
-
-  #createSubtask(deployment: Deployment, graph: JobGraph, stage: StagePlan, indexInStage: number): ScheduledSubtask {
-    const { plan, channels } = deployment;
-    const channel = (edge: EdgePlan, producer: number, consumer: number): Channel => {
-      const index = channelIndex(edge.kind === 'forward', producer, consumer, plan.stages[edge.to].parallelism);
-      const key = `${edge.id}/${index}`;
-      const known = this.#channels.get(key);
-      if (known !== undefined) return known;
-      const created: Channel = {
-        i32: new Int32Array(channels[edge.id]),
-        word: (index * channelBytes(edge.layout)) / 4,
-        slots: edge.layout.slots,
-        slotBytes: edge.layout.slotBytes,
-      };
-      this.#channels.set(key, created);
-      return created;
-    };
-    const ends = (edge: EdgePlan, parallelism: number): number[] =>
-      edge.kind === 'forward' ? [indexInStage] : Array.from({ length: parallelism }, (_, i) => i);
-    const worker = indexInStage % this.#workers.length;
-    const subtask: ScheduledSubtask = {
-      index: stage.firstSubtask + indexInStage,
-      stage,
-      indexInStage,
-      source: stage.inputs.length === 0,
-      worker,
-      inputs: stage.inputs.flatMap((id) =>
-        ends(plan.edges[id], plan.stages[plan.edges[id].from].parallelism).map((producer) =>
-          channel(plan.edges[id], producer, indexInStage),
-        ),
-      ),
-      outputs: stage.outputs.flatMap((id) =>
-        ends(plan.edges[id], plan.stages[plan.edges[id].to].parallelism).map((consumer) =>
-          channel(plan.edges[id], indexInStage, consumer),
-        ),
-      ),
-      states: [],
-      restored: [],
-      oversize: [],
-      turns: 0,
-      woken: false,
-      listens: stage.nodes.some((node) => listensToCheckpoints(graph.nodes[node])),
-      outcomes: [],
-    };
-    this.#workers[worker].subtasks.push(subtask);
-    return subtask;
-  }
-}
-
-function listensToCheckpoints(node: GraphNode): boolean {
-  return (node.kind === 'process' && node.process.onCheckpoint !== undefined) || sinkOf(node)?.kind === 'custom';
-}
-
-/** Does one of them consume what the other one produces? */
-function areNeighbours(a: ScheduledSubtask, b: ScheduledSubtask): boolean {
-  return a.outputs.some((channel) => b.inputs.includes(channel)) || b.outputs.some((channel) => a.inputs.includes(channel));
-}
-
-function hasRoom(channel: Channel): boolean {
-  const { i32, word } = channel;
-  return ((Atomics.load(i32, word + ChannelWord.head) - Atomics.load(i32, word + ChannelWord.tail)) | 0) < channel.slots;
-}
-
-function nextSlotKind(channel: Channel): number {
-  const tail = channel.i32[channel.word + ChannelWord.tail] >>> 0;
-  const slot = channel.word * 4 + CHANNEL_HEADER_BYTES + (tail % channel.slots) * channel.slotBytes;
-  return channel.i32[slot >>> 2];
 }

@@ -1,6 +1,6 @@
 /** The error of a turn that does not return. */
 import { TidemarkError } from '../format/errors.ts';
-import type { ScheduledSubtask } from './scheduler.ts';
+import type { ScheduledSubtask } from './scheduled-subtask.ts';
 import { describeSinkCall, type RunningSinkCall } from './sink-calls.ts';
 
 /** What a subtask does that does not return. */

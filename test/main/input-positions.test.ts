@@ -4,7 +4,7 @@ import { TidemarkError } from '../../src/format/errors.ts';
 import type { JsonValue } from '../../src/format/json.ts';
 import { InputPositions } from '../../src/main/input-positions.ts';
 import { planJob } from '../../src/main/plan.ts';
-import type { ScheduledSubtask } from '../../src/main/scheduler.ts';
+import type { ScheduledSubtask } from '../../src/main/scheduled-subtask.ts';
 import type { SourceState } from '../../src/main/splits.ts';
 import type { SyncSnapshot } from '../../src/worker/protocol.ts';
 

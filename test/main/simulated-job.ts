@@ -17,7 +17,7 @@ import { KnownCheckpoints } from '../../src/main/known-checkpoints.ts';
 import type { CheckpointingEvents } from '../../src/main/checkpointing-options.ts';
 import type { CheckpointSummary } from '../../src/main/handle.ts';
 import type { RunningAttempt } from '../../src/main/running-attempt.ts';
-import type { ScheduledSubtask } from '../../src/main/scheduler.ts';
+import type { ScheduledSubtask } from '../../src/main/scheduled-subtask.ts';
 import { checkRestored } from '../../src/main/state-totals.ts';
 import { collectGarbage } from '../../src/snapshot/gc.ts';
 import { ALL_HASHES, type HashRange, hashRangeOfSubtask } from '../../src/snapshot/hash-range.ts';

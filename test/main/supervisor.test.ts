@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { withHugePages } from '../../src/format/huge-pages.ts';
+import { withHugePages } from '../../src/main/huge-pages.ts';
 import { describeExit } from '../../src/main/supervisor.ts';
 
 const CLI = fileURLToPath(new URL('../../dist/main/cli/main.js', import.meta.url));

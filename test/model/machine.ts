@@ -13,7 +13,7 @@ import type { JobGraph } from '../../src/job/graph.ts';
 import type { Attempt } from '../../src/main/attempt.ts';
 import { Checkpointing } from '../../src/main/checkpointing.ts';
 import { KnownCheckpoints } from '../../src/main/known-checkpoints.ts';
-import type { ScheduledSubtask } from '../../src/main/scheduler.ts';
+import type { ScheduledSubtask } from '../../src/main/scheduled-subtask.ts';
 import { ControlWord, type PublishTask, type StagePlan, type Task } from '../../src/worker/protocol.ts';
 
 export interface Start {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { asksForHugePages, withHugePages } from '../../src/format/huge-pages.ts';
+import { asksForHugePages } from '../../src/format/huge-pages.ts';
+import { withHugePages } from '../../src/main/huge-pages.ts';
 
 const ENABLED = '/sys/kernel/mm/transparent_hugepage/enabled';
 const SIZE = '/sys/kernel/mm/transparent_hugepage/hpage_pmd_size';

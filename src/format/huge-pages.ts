@@ -4,26 +4,16 @@
  * 100 instead of 130; 10 million entries restored in 1024 to 1118 ms instead of 1412 to 1614 (three pairs). A keyed count of 2^20 keys was as
  * fast either way while the machine was quiet, and up to 1.4 times as fast with huge pages while its neighbours were busy.
  *
- * Where Linux gives huge pages to those who ask (`madvise`, the default of most), Node.js cannot ask, but glibc (2.35 and up) asks for all
+ * Where Linux gives huge pages to those who ask (`madvise`), Node.js cannot ask, but glibc (2.35 and up) asks for all
  * large blocks of malloc when the process was started with `GLIBC_TUNABLES=glibc.malloc.hugetlb=1`. So the process that starts another one
  * says so. Where Linux always gives them, or never, there is nothing to say.
  */
 
-const TUNABLE = 'glibc.malloc.hugetlb';
+export const TUNABLE = 'glibc.malloc.hugetlb';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Does malloc ask for huge pages in a process with this environment? */
 export function asksForHugePages(env: Environment): boolean {
   return process.platform === 'linux' && new RegExp(`(^|:)${TUNABLE}=[12](:|$)`).test(env['GLIBC_TUNABLES'] ?? '');
-}
-
-/** Does it say anything of them? */
-export function saysOfHugePages(env: Environment): boolean {
-  return env['GLIBC_TUNABLES']?.includes(TUNABLE) ?? false;
-}
-
-export function askForHugePages(env: Environment): Environment {
-  const tunables = env['GLIBC_TUNABLES'] ?? '';
-  return { ...env, GLIBC_TUNABLES: tunables === '' ? `${TUNABLE}=1` : `${tunables}:${TUNABLE}=1` };
 }

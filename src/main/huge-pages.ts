@@ -1,6 +1,6 @@
 /** Asking for huge pages on behalf of a process that this one starts: why and how is in `format/huge-pages.ts`. */
 import { readFileSync } from 'node:fs';
-import { askForHugePages, type Environment, saysOfHugePages } from '../format/huge-pages.ts';
+import { type Environment, TUNABLE } from '../format/huge-pages.ts';
 
 const ENABLED = '/sys/kernel/mm/transparent_hugepage/enabled';
 const SIZE = '/sys/kernel/mm/transparent_hugepage/hpage_pmd_size';
@@ -14,7 +14,9 @@ const BYTES = 2 * 1024 * 1024;
  * @param read  reads a text file; throws when there is none
  */
 export function withHugePages(env: Environment, read: (path: string) => string = readText): Environment {
-  return process.platform !== 'linux' || saysOfHugePages(env) || !mayAsk(read) ? env : askForHugePages(env);
+  const tunables = env['GLIBC_TUNABLES'] ?? '';
+  if (process.platform !== 'linux' || tunables.includes(TUNABLE) || !mayAsk(read)) return env;
+  return { ...env, GLIBC_TUNABLES: tunables === '' ? `${TUNABLE}=1` : `${tunables}:${TUNABLE}=1` };
 }
 
 function mayAsk(read: (path: string) => string): boolean {

@@ -21,8 +21,8 @@ import { type ChildProcess, fork, type StdioOptions } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { assert } from '../format/assert.ts';
 import { decodeError, TidemarkError } from '../format/errors.ts';
-import { withHugePages } from './huge-pages.ts';
 import type { CheckpointSummary, JobProgress, JobState, StartOptions } from './handle.ts';
+import { withHugePages } from './huge-pages.ts';
 import type { FromRuntime, ProcessResult, RestoredFrom, RuntimeCall, ToRuntime } from './process-messages.ts';
 import { NO_FAILURES, nextAttempt, type RestartStrategy } from './restart-strategy.ts';
 

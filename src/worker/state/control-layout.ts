@@ -78,10 +78,8 @@ export const FULL_PINS = 49;
 export const SEGMENTS = 64;
 export const SEGMENT_WORDS = 16;
 
-/** Growable only in name, which keeps it out of malloc: it is small, and huge pages would make each map 2 MiB larger. */
-export function allocateControl(segmentCount: number): SharedArrayBuffer {
-  const byteLength = (SEGMENTS + segmentCount * SEGMENT_WORDS) * 4;
-  return new SharedArrayBuffer(byteLength, { maxByteLength: byteLength });
+export function controlBytes(segmentCount: number): number {
+  return (SEGMENTS + segmentCount * SEGMENT_WORDS) * 4;
 }
 
 /** The length is given: without it a view over a growable buffer would track its length, which is slow. */

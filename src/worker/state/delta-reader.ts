@@ -9,8 +9,8 @@
 import { compareBytes } from '../../format/copy-bytes.ts';
 import type { EntryBatch } from '../../format/entry-batch.ts';
 import type { Memory } from '../../format/memory.ts';
-import { controlWords } from './control-layout.ts';
 import { touchRecords } from './batch.ts';
+import { controlWords } from './control-layout.ts';
 import { sortByHash } from './radix-sort.ts';
 import {
   EPOCH,

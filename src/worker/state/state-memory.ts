@@ -6,7 +6,7 @@ import {
   CLEAN_TAIL,
   COMPLETED,
   CONTROL_MAGIC,
-  allocateControl,
+  controlBytes,
   controlWords,
   CURRENT_EPOCH,
   INDEX_MASK,
@@ -129,7 +129,8 @@ function reserve(limit: number, options: StateMapOptions): StateMapHandles {
   const mostEntries = (segmentCount * segmentBytes) / 8 / recordUnits(0, 0);
   const maxSlots = Math.min(Math.max(slotsFor(mostEntries), slotsFor(options.expectedEntries ?? 0)), MAX_INDEX_SLOTS);
   const index = new SharedArrayBuffer(indexBytes(maxSlots));
-  const control = allocateControl(segmentCount);
+  // It is small: in huge pages each map would take 2 MiB more.
+  const control = pages(controlBytes(segmentCount));
 
   const ctl = controlWords(control);
   ctl[MAGIC] = CONTROL_MAGIC;

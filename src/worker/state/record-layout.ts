@@ -14,7 +14,7 @@
  *
  * A value longer than 8191 bytes makes the record *long*: word 5 is the value length then and the key begins at word 6.
  * Twenty bytes of header are deliberate: with a key of 4 bytes and a value of 8, the commonest state of all (a count by number), the
- * record is 32 bytes and never straddles a cache line.
+ * record is 32 bytes (`ALIGNED_UNITS`) and never straddles a cache line.
  *
  * Limits: keys 65536 bytes, values 64 MiB.
  */
@@ -36,6 +36,9 @@ export const MAX_KEY_BYTES = 65536;
 export const MAX_VALUE_BYTES = 64 * 1024 * 1024;
 /** Longest value whose length fits in `meta`. */
 export const MAX_SHORT_VALUE_BYTES = 8191;
+
+/** Units of the records that lie in one cache line, if all records of the map are of this size or less. */
+export const ALIGNED_UNITS = 4;
 
 const TOMBSTONE = 1 << 30;
 const KEY_LENGTH_SHIFT = 13;

@@ -21,6 +21,7 @@ export const ERROR_CODES = {
     exit: 2,
     meaning: 'The job graph is not valid: a duplicate uid, no sink, or an operator that cannot be planned.',
   },
+  ERR_INPUT_NOT_FOUND: { exit: 2, meaning: 'A pattern of a source finds no file to read.' },
   ERR_NO_SUCH_JOB: { exit: 2, meaning: 'No running job has this id or name.' },
   ERR_STATE_NOT_FOUND: { exit: 2, meaning: 'A checkpoint has no keyed state of this operator and name.' },
   ERR_CHECKPOINT_DIR: { exit: 2, meaning: 'The checkpoint directory cannot be used.' },

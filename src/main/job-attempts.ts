@@ -44,6 +44,12 @@ const FINAL_CODES = new Set<string>([
   'ERR_INVALID_ARG',
 ]);
 
+/**
+ * Errors that are as final while the job has not run yet in this process: the input is not where it was said to be. Once it has run, its
+ * files may be away for a while.
+ */
+const FINAL_BEFORE_RUNNING = new Set<string>(['ERR_INPUT_NOT_FOUND']);
+
 export type Ending = { readonly kind: 'finished' | 'stopped' | 'cancelled' } | { readonly kind: 'failed'; readonly error: Error };
 
 /** What has become of the job so far. */
@@ -88,6 +94,7 @@ export class JobAttempts {
   #allProcessed = false;
   #finished = false;
   #cancelled = false;
+  #hasRun = false;
   #wakeDelay: (() => void) | null = null;
   #nextEpoch: number;
 
@@ -191,7 +198,7 @@ export class JobAttempts {
       if (this.#cancelled) return { kind: 'cancelled' };
       const { error } = ending;
       this.#lastError = error;
-      if (this.#stopping || (error instanceof TidemarkError && FINAL_CODES.has(error.code))) return ending;
+      if (this.#stopping || this.#isFinal(error)) return ending;
       const decision = nextAttempt(this.#config.restart, this.#history, performance.now(), Math.random());
       this.#history = decision.history;
       if (decision.delayMs === null) {
@@ -213,6 +220,11 @@ export class JobAttempts {
       this.#nextAttemptAtMs = null;
       if (this.#cancelled) return { kind: 'cancelled' };
     }
+  }
+
+  #isFinal(error: Error): boolean {
+    if (!(error instanceof TidemarkError)) return false;
+    return FINAL_CODES.has(error.code) || (!this.#hasRun && FINAL_BEFORE_RUNNING.has(error.code));
   }
 
   async #runAttempt(): Promise<Ending> {
@@ -267,6 +279,7 @@ export class JobAttempts {
         this.collected.addRestored(this.#graph, attempt.options.restore);
       }
       this.setState('running');
+      this.#hasRun = true;
       attempt.scheduler.start();
       checkpointing.start();
       ending = await ended;

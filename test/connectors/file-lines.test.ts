@@ -340,7 +340,7 @@ describe('file patterns', () => {
     ['fifo', /is a named pipe \(FIFO\), not a file/],
   ])('that find no file are refused: %s', async (pattern, message) => {
     const failure = find(pattern);
-    await expect(failure).rejects.toMatchObject({ code: 'ERR_SOURCE_FAILED' });
+    await expect(failure).rejects.toMatchObject({ code: 'ERR_INPUT_NOT_FOUND' });
     await expect(failure).rejects.toThrow(message);
   });
 });

@@ -1,6 +1,6 @@
 /** What bad input gets from the command line: an exit status, one clear message, nothing lost. */
 import { createHash } from 'node:crypto';
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
@@ -78,6 +78,42 @@ describe('job graphs', () => {
   it('a graph without a sink is refused', async () => {
     const directory = makeDirectory({ 'job.mjs': COUNTER.replace(".to(files.jsonl('out'))", '') });
     expectRefusal(await runCli(directory, ['run', 'job.mjs']), 2, 'ERR_JOB_INVALID', /sink/);
+  });
+});
+
+describe('input files', () => {
+  const LINES = `
+    import { files, job } from 'tidemark';
+    import { existsSync, renameSync } from 'node:fs';
+    export default job('lines', (flow, [pattern]) => {
+      flow.from(files.lines(pattern)).map((line) => {
+        if (line === 'bad' && !existsSync('away')) {
+          renameSync('in', 'away');
+          throw new Error('the input is away');
+        }
+        return line;
+      }).to(files.lines('out'));
+    });
+  `;
+  const RESTARTS = ['-D', 'restart-strategy.type=fixed-delay', '-D', 'restart-strategy.fixed-delay.attempts=1000'];
+
+  it('a pattern that no file matches is refused at once, however many restarts are configured', async () => {
+    const directory = makeDirectory({ 'job.mjs': LINES });
+    const result = await runCli(directory, ['run', ...CHECKPOINTED, ...RESTARTS, 'job.mjs', 'in/*.txt']);
+    expectRefusal(result, 2, 'ERR_INPUT_NOT_FOUND', 'in/*.txt', directory);
+    expect(result.stderr).not.toContain('attempt 2');
+  });
+
+  it('files that vanish while the job runs are waited for', async () => {
+    const directory = makeDirectory({ 'job.mjs': LINES, 'in/a.txt': 'one\nbad\ntwo\n' });
+    const delay = ['-D', 'restart-strategy.fixed-delay.delay=100 ms'];
+    const running = startCli(directory, ['run', ...CHECKPOINTED, ...RESTARTS, ...delay, 'job.mjs', 'in/*.txt']);
+    await until(() => running.stderr().includes('No file matches'), 'an attempt without input');
+    cpSync(join(directory, 'away'), join(directory, 'copy'), { recursive: true });
+    renameSync(join(directory, 'copy'), join(directory, 'in'));
+    const result = await running.ended;
+    expect(result.code, result.stderr).toBe(0);
+    expect(outputLines(directory).toSorted()).toEqual(['bad', 'one', 'two']);
   });
 });
 
@@ -288,6 +324,14 @@ describe('a full disk', () => {
 
 /** The counts that the job wrote, by key. */
 function countsIn(directory: string): readonly number[] {
+  return outputLines(directory)
+    .map((line) => JSON.parse(line) as { k: number; n: number })
+    .toSorted((a, b) => a.k - b.k)
+    .map(({ n }) => n);
+}
+
+/** The lines that the job wrote, in any order. */
+function outputLines(directory: string): readonly string[] {
   const out = join(directory, 'out');
   if (!existsSync(out)) return [];
   return readdirSync(out)
@@ -296,8 +340,5 @@ function countsIn(directory: string): readonly number[] {
       readFileSync(join(out, name), 'utf8')
         .split('\n')
         .filter((line) => line !== ''),
-    )
-    .map((line) => JSON.parse(line) as { k: number; n: number })
-    .toSorted((a, b) => a.k - b.k)
-    .map(({ n }) => n);
+    );
 }

@@ -38,7 +38,7 @@ export function openFile(path: string): OpenedFile {
   const stats = fstatSync(fd);
   if (stats.isFile()) return { fd, size: stats.size };
   closeSync(fd);
-  throw notAFile(path, kindOf(stats));
+  throw notAFile('ERR_SOURCE_FAILED', path, kindOf(stats));
 }
 
 /** Reads `length` bytes at `offset`, or fewer at the end of the file. */

@@ -18,13 +18,13 @@ const REASONS: Readonly<Record<string, string>> = {
   EISDIR: 'it is a directory',
 };
 
-/** ERR_SOURCE_FAILED for a path that is not a regular file. */
-export function notAFile(path: string, kind: string): TidemarkError {
+/** For a path that is not a regular file. `code`: whether a pattern names it, or it was a file when the pattern was looked up. */
+export function notAFile(code: 'ERR_INPUT_NOT_FOUND' | 'ERR_SOURCE_FAILED', path: string, kind: string): TidemarkError {
   const advice =
     kind === 'a directory'
       ? `To read the files in it, use the pattern '${path.replace(/\/$/, '')}/**'.`
       : 'Only regular files can be read again after a restore; copy its content into one.';
-  return new TidemarkError('ERR_SOURCE_FAILED', `'${path}' is ${kind}, not a file. ${advice}`, { facts: { path, kind } });
+  return new TidemarkError(code, `'${path}' is ${kind}, not a file. ${advice}`, { facts: { path, kind } });
 }
 
 /** ERR_SOURCE_CHANGED: the file is not the one that was listed, or in which a checkpoint has a position. */

@@ -28,7 +28,8 @@ export interface FoundFile {
 /**
  * Files that match one of the patterns: pattern by pattern, each in code unit order of the paths, none twice.
  *
- * @throws TidemarkError ERR_SOURCE_FAILED when a pattern matches nothing, is not well formed, or names a directory or device
+ * @throws TidemarkError ERR_INPUT_NOT_FOUND when a pattern matches nothing, is not well formed, or names a directory or device;
+ *                       ERR_SOURCE_FAILED when a directory cannot be listed
  */
 export function findFiles(patterns: readonly string[]): readonly FoundFile[] {
   const found = new Map<string, FoundFile>();
@@ -43,7 +44,7 @@ export function findFiles(patterns: readonly string[]): readonly FoundFile[] {
 
 function nothingMatches(pattern: string): TidemarkError {
   return new TidemarkError(
-    'ERR_SOURCE_FAILED',
+    'ERR_INPUT_NOT_FOUND',
     `No file matches '${pattern}' (working directory ${process.cwd()}). Correct the pattern, or create the input first.`,
     {
       facts: { pattern, workingDirectory: process.cwd() },
@@ -69,7 +70,7 @@ function matchLiterally(path: string): FoundFile[] {
 function matchOne(pattern: string): FoundFile[] {
   const absolute = pattern.startsWith('/');
   const parts = pattern.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.length === 0) throw notAFile(pattern, 'a directory');
+  if (parts.length === 0) throw notAFile('ERR_INPUT_NOT_FOUND', pattern, 'a directory');
   const found: FoundFile[] = [];
   walk(absolute ? '/' : '', parts.map(compilePart), 0, found);
   return found;
@@ -133,7 +134,7 @@ function addFile(path: string, found: FoundFile[], named: boolean): void {
     if ((cause as NodeJS.ErrnoException).code !== 'ENOTDIR') throw readFailed(path, 'open', cause);
   }
   if (stats?.isFile() === true) found.push({ path, size: stats.size });
-  else if (stats !== undefined && named) throw notAFile(path, kindOf(stats));
+  else if (stats !== undefined && named) throw notAFile('ERR_INPUT_NOT_FOUND', path, kindOf(stats));
 }
 
 /** What a path is that is no regular file, in words. */
@@ -190,7 +191,7 @@ function characterClass(content: string): string {
     return new RegExp(`[${negated ? '^' : ''}${members}]`, 'u').source;
   } catch (cause) {
     throw new TidemarkError(
-      'ERR_SOURCE_FAILED',
+      'ERR_INPUT_NOT_FOUND',
       `'[${content}]' in a file pattern is not a set of characters: ${(cause as Error).message}.`,
       { cause },
     );

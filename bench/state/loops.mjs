@@ -9,7 +9,7 @@ const BATCH = 128;
 const LIMIT_BYTES = 2 ** 31;
 
 export function newStateMap(composite = false) {
-  return createStateMap({ limitBytes: LIMIT_BYTES, epoch: 1, composite, label: 'bench' });
+  return createStateMap({ limitBytes: LIMIT_BYTES, epoch: 1, composite, derivesHash: !composite, label: 'bench' });
 }
 
 /** @param spec  `StateSpec` of the engine  @returns {{ handle, map, key: CurrentKey }} */

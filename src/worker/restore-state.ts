@@ -43,7 +43,13 @@ export function openRestored(
   return withTables(fs, restore.tables, (tables) => {
     const sections = tables.flatMap((table) => table.section(state.uid, state.name)?.entry ?? []);
     const expectedEntries = sections.reduce((sum, section) => sum + section.entries - section.tombstones, 0);
-    const map = createStateMap({ ...options, epoch: restore.epoch, composite: state.composite, expectedEntries });
+    const map = createStateMap({
+      ...options,
+      epoch: restore.epoch,
+      composite: state.composite,
+      derivesHash: !state.composite,
+      expectedEntries,
+    });
     const [found] = sections;
     const live = liveEntries(tables, info.uid, info.name, ALL_HASHES);
     if (found === undefined || fitState(found, info, info.uid, `checkpoint ${restore.epoch - 1}`) === 'same') {
@@ -69,13 +75,14 @@ const BATCH = 128;
 
 /** Digests what it loads: what is restored is compared with what the manifest says, and is what deltas are counted from. */
 function load(map: StateMap, cursor: EntryCursor, digest: StateDigest): number {
+  const hashes = new Uint32Array(BATCH);
   const addresses = new Uint32Array(BATCH);
   const batch = new EntryBatch(BATCH);
   const reader = openDeltaReader(map.handles());
   let entries = 0;
   let count = 0;
   const end = (): void => {
-    map.addPlaced(addresses, count);
+    map.addPlaced(hashes, addresses, count);
     if (reader.gather(addresses, 0, count, batch)) digest.addBatch(batch);
     else for (let i = 0; i < count; i++) addTo(digest, map, addresses[i]);
     entries += count;
@@ -83,6 +90,7 @@ function load(map: StateMap, cursor: EntryCursor, digest: StateDigest): number {
   };
   for (let entry = cursor.next(); entry !== null; entry = cursor.next()) {
     const { hash, memory } = entry;
+    hashes[count] = hash;
     addresses[count++] = map.place(hash, memory, entry.keyAt, entry.keyLength, memory, entry.valueAt, entry.valueLength);
     if (count === BATCH) end();
   }

@@ -183,7 +183,13 @@ export function openChain(nodes: readonly GraphNode[], options: OpenChainOptions
     range,
     restored: (uid) => options.restored?.[uid],
     openState: (info) => {
-      const map = createStateMap({ limitBytes: 64 << 20, epoch: epoch, composite: info.composite, label: info.name });
+      const map = createStateMap({
+        limitBytes: 64 << 20,
+        epoch: epoch,
+        composite: info.composite,
+        derivesHash: !info.composite,
+        label: info.name,
+      });
       for (const former of options.from ?? [])
         for (const state of former.states) if (state.info.name === info.name) loadInto(map, state.map, range);
       states.push({ info, map });

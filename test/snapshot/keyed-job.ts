@@ -60,7 +60,13 @@ export class KeyedJob {
       const opened: Subtask['states'][number][] = [];
       const handles = Object.entries(states).map(([name, spec]) => {
         const state = openState(spec, { uid, name, keyType: keyTypeText(keys) }, key, (info) => {
-          const map = createStateMap({ limitBytes: 64 << 20, epoch: 1, composite: info.composite, label: name });
+          const map = createStateMap({
+            limitBytes: 64 << 20,
+            epoch: 1,
+            composite: info.composite,
+            derivesHash: !info.composite,
+            label: name,
+          });
           opened.push({ info: { name, kind: info.kind, keyType: info.keyType, ...stateSchemas(info) }, map });
           return map;
         });

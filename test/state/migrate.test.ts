@@ -23,7 +23,7 @@ class Bench<H> {
 
   constructor(spec: StateSpec) {
     const opened = openState(spec, { uid: 'op', name: 'state', keyType: 'string' }, this.#key, ({ composite }) =>
-      createStateMap({ limitBytes: 32 << 20, epoch: 1, composite, label: 'state' }),
+      createStateMap({ limitBytes: 32 << 20, epoch: 1, composite, derivesHash: !composite, label: 'state' }),
     );
     this.#handle = opened.handle as H;
     this.map = opened.map;

@@ -35,6 +35,8 @@ function checkpoint(map: StateMap): void {
   map.complete(map.epoch - 1);
 }
 
+const WORDS_AND_HASHES = ([1, 2] as const).flatMap((words) => [false, true].map((derivesHash) => ({ words, derivesHash })));
+
 function cleanAll(map: StateMap): void {
   while (map.clean(1000));
 }
@@ -50,16 +52,38 @@ function codeOf(run: () => void): string | undefined {
 }
 
 describe('state map: entries', () => {
-  it('state map: values from 0 bytes to 64 MiB and keys from 0 bytes to 64 KiB come back', () => {
-    const model = new Model({ limitBytes: 2 ** 29, segmentBytes: 2 ** 17 });
-    const keys = [0, 1, 3, 4, 5, 8, 65535, 65536].map((length) => keyOf('k'.repeat(length)));
-    const lengths = [0, 1, 7, 8, 9, 8191, 8192, 131072, 2 ** 20 + 3];
-    keys.forEach((key, i) => model.set(key, `${i}`.repeat(lengths[i])));
-    model.set(keyOf('largest'), 'v'.repeat(2 ** 26));
-    model.mark();
-    for (const key of keys) model.set(key, 'short');
-    model.checkDelta(0, 1);
-    model.check();
+  it.each([false, true])(
+    'state map: values from 0 bytes to 64 MiB and keys from 0 bytes to 64 KiB come back, derivesHash %s',
+    (derivesHash) => {
+      const model = new Model({ limitBytes: 2 ** 29, segmentBytes: 2 ** 17, derivesHash });
+      const keys = [0, 1, 3, 4, 5, 8, 65535, 65536].map((length) => keyOf('k'.repeat(length)));
+      const lengths = [0, 1, 7, 8, 9, 8191, 8192, 131072, 2 ** 20 + 3];
+      keys.forEach((key, i) => model.set(key, `${i}`.repeat(lengths[i])));
+      model.set(keyOf('largest'), 'v'.repeat(2 ** 26));
+      model.mark();
+      for (const key of keys) model.set(key, 'short');
+      model.checkDelta(0, 1);
+      model.check();
+    },
+  );
+
+  it.each([
+    { keyBytes: 4, valueBytes: 8, derivesHash: true, expected: 32 },
+    { keyBytes: 8, valueBytes: 8, derivesHash: true, expected: 32 },
+    { keyBytes: 8, valueBytes: 8, derivesHash: false, expected: 40 },
+    { keyBytes: 12, valueBytes: 8, derivesHash: true, expected: 40 },
+  ])(
+    'state map: a record of $keyBytes + $valueBytes bytes has $expected, derivesHash $derivesHash',
+    ({ keyBytes, valueBytes, derivesHash, expected }) => {
+      const map = newMap({ derivesHash });
+      map.upsert(hashKey(scratch, 0, keyBytes), scratch, 0, keyBytes, valueBytes);
+      expect(map.liveBytes).toBe(expected);
+    },
+  );
+
+  it('state map: a hash that is not kept must be that of the key', () => {
+    const map = newMap({ derivesHash: true });
+    expect(() => map.upsert(hashKey(scratch, 0, 8) + 1, scratch, 0, 8, 8)).toThrow('a hash that is not kept');
   });
 
   it('state map: a longer key or value is ERR_RECORD_TOO_LARGE, and nothing is changed', () => {
@@ -70,10 +94,10 @@ describe('state map: entries', () => {
     expect(map.size).toBe(0);
   });
 
-  it.each([1, 2] as const)(
-    'state map: locateWords finds live entries of any length, keys of %d words, and isNewest tells what became of them',
-    (words) => {
-      const map = newMap();
+  it.each(WORDS_AND_HASHES)(
+    'state map: locateWords finds live entries of any length, keys of $words words, derivesHash $derivesHash, and isNewest tells what became of them',
+    ({ words, derivesHash }) => {
+      const map = newMap({ derivesHash });
       const count = 500;
       const keys = new Uint32Array(count * words).map((_, i) => i % 300);
       const hashes = new Uint32Array(count);
@@ -106,7 +130,7 @@ describe('state map: entries', () => {
   );
 
   it('state map: upsertKeys and locateKeys do what upsert and find do, keys of 0 to 40 bytes, before and after a mark', () => {
-    const map = newMap();
+    const map = newMap({ derivesHash: true });
     const one = newMap();
     const count = 700;
     const texts = Array.from({ length: count }, (_, i) =>
@@ -158,35 +182,38 @@ describe('state map: entries', () => {
     expect(map.changedBytes).toBe(map.liveBytes / 10);
   });
 
-  it.each([1, 2] as const)('state map: upsertWords finds and creates what upsert would, keys of %d words', (words) => {
-    const map = newMap({ segmentBytes: 4096 });
-    const expected = new Map<number, number>();
-    const keys = new Uint32Array(1000 * words);
-    const hashes = new Uint32Array(1000);
-    const addresses = new Uint32Array(1000);
-    let state = 1;
-    let wrong = 0;
-    for (let round = 0; round < 40; round++) {
-      for (let i = 0; i < 1000; i++) {
-        state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-        const key = (state >>> 8) % (200 * (round + 1));
-        keys[i * words] = key;
-        if (words === 2) keys[i * 2 + 1] = key & 3;
-        hashes[i] = words === 1 ? hashKeyOfWord(key) : hashKeyOfTwoWords(key, key & 3);
+  it.each(WORDS_AND_HASHES)(
+    'state map: upsertWords finds and creates what upsert would, keys of $words words, derivesHash $derivesHash',
+    ({ words, derivesHash }) => {
+      const map = newMap({ segmentBytes: 4096, derivesHash });
+      const expected = new Map<number, number>();
+      const keys = new Uint32Array(1000 * words);
+      const hashes = new Uint32Array(1000);
+      const addresses = new Uint32Array(1000);
+      let state = 1;
+      let wrong = 0;
+      for (let round = 0; round < 40; round++) {
+        for (let i = 0; i < 1000; i++) {
+          state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+          const key = (state >>> 8) % (200 * (round + 1));
+          keys[i * words] = key;
+          if (words === 2) keys[i * 2 + 1] = key & 3;
+          hashes[i] = words === 1 ? hashKeyOfWord(key) : hashKeyOfTwoWords(key, key & 3);
+        }
+        map.upsertWords(hashes, keys, words, 1000, 8, addresses);
+        for (let i = 0; i < 1000; i++) {
+          const at = map.valueAt(addresses[i]) / 8;
+          if (map.memory.f64[at] !== (expected.get(keys[i * words]) ?? 0)) wrong++;
+          map.memory.f64[at] += 1;
+          expected.set(keys[i * words], map.memory.f64[at]);
+        }
+        if (round % 3 === 2) checkpoint(map);
+        map.clean(0);
       }
-      map.upsertWords(hashes, keys, words, 1000, 8, addresses);
-      for (let i = 0; i < 1000; i++) {
-        const at = map.valueAt(addresses[i]) / 8;
-        if (map.memory.f64[at] !== (expected.get(keys[i * words]) ?? 0)) wrong++;
-        map.memory.f64[at] += 1;
-        expected.set(keys[i * words], map.memory.f64[at]);
-      }
-      if (round % 3 === 2) checkpoint(map);
-      map.clean(0);
-    }
-    expect(wrong).toBe(0);
-    expect(map.size).toBe(expected.size);
-  });
+      expect(wrong).toBe(0);
+      expect(map.size).toBe(expected.size);
+    },
+  );
 
   it('state map: every key is found at any moment while the index grows, and the handles stay the same', () => {
     const map = newMap();

@@ -10,7 +10,7 @@
  */
 import type { Memory } from '../../format/memory.ts';
 import { INDEX_MASK } from './control-layout.ts';
-import { ALIGNED_UNITS, HASH, KEY, keyLengthOf, MAX_SHORT_VALUE_BYTES, META, metaOf, recordUnits } from './record-layout.ts';
+import { ALIGNED_UNITS, MAX_SHORT_VALUE_BYTES, META, metaOf, recordUnits, wordsBeforeKey } from './record-layout.ts';
 import type { StateMemory } from './state-memory.ts';
 
 /** Keys in a round of an unrolled loop of reads. */
@@ -32,22 +32,9 @@ export function touch(map: StateMemory, hashes: Uint32Array, from: number, to: n
   return touched ^ touchRecords(log, META, addresses, 0, to - from);
 }
 
-/** Reads the index slots where records that are to be added will go, of maps whose index hashes what the caller gave. */
-export function touchHomes(map: StateMemory, addresses: Uint32Array, from: number, to: number): number {
-  const { log } = map;
-  const { slots } = map.index;
-  const homes = map.ctl[INDEX_MASK];
-  let touched = 0;
-  let i = from;
-  for (; i + 4 <= to; i += 4) {
-    touched ^=
-      slots[(log[(addresses[i] << 1) + HASH] & homes) << 1] ^
-      slots[(log[(addresses[i + 1] << 1) + HASH] & homes) << 1] ^
-      slots[(log[(addresses[i + 2] << 1) + HASH] & homes) << 1] ^
-      slots[(log[(addresses[i + 3] << 1) + HASH] & homes) << 1];
-  }
-  for (; i < to; i++) touched ^= slots[(log[(addresses[i] << 1) + HASH] & homes) << 1];
-  return touched;
+/** Reads the index slots where records with these hashes will go, of maps whose index hashes what the caller gave. */
+export function touchHomes(map: StateMemory, hashes: Uint32Array, from: number, to: number): number {
+  return touchSlots(map.index.slots, hashes, map.ctl[INDEX_MASK], from, to);
 }
 
 /**
@@ -69,7 +56,7 @@ export function findNewest(
   addresses: Uint32Array,
 ): number {
   const { ctl, log } = map;
-  const units = recordUnits(keyLengthOf(meta), meta & MAX_SHORT_VALUE_BYTES);
+  const units = recordUnits(meta, meta & MAX_SHORT_VALUE_BYTES);
   const { slots } = map.index;
   const homes = ctl[INDEX_MASK];
   let touched = touchSlots(slots, hashes, homes, from, to);
@@ -77,8 +64,9 @@ export function findNewest(
   touched ^= touchRecords(log, META, addresses, from, to);
   // Half of the records of 40 bytes straddle a cache line: an update of 2^19 of them takes 62 ns instead of 69.
   if (units > ALIGNED_UNITS) touched ^= touchRecords(log, units * 2 - 1, addresses, from, to);
-  if (words === 1) keepKeysOfOneWord(log, keys, meta, mask, from, to, addresses);
-  else keepKeysOfTwoWords(log, keys, meta, mask, from, to, addresses);
+  const key = wordsBeforeKey(meta);
+  if (words === 1) keepKeysOfOneWord(log, key, keys, meta, mask, from, to, addresses);
+  else keepKeysOfTwoWords(log, key, keys, meta, mask, from, to, addresses);
   return touched;
 }
 
@@ -97,7 +85,7 @@ export function findNewestOfKeys(
   end: number,
   addresses: Uint32Array,
 ): number {
-  const { log } = map;
+  const { log, derivesHash } = map;
   const { slots } = map.index;
   const homes = map.ctl[INDEX_MASK];
   let touched = touchSlots(slots, hashes, homes, start, end);
@@ -108,11 +96,12 @@ export function findNewestOfKeys(
   for (let i = start; i < end; i++) {
     const at = addresses[i] << 1;
     const length = lengths[i];
-    const meta = metaOf(length, Math.max(0, valueLength));
+    const meta = metaOf(length, Math.max(0, valueLength), derivesHash);
     let wrong = (log[at + META] ^ meta) & mask;
+    const held = at + wordsBeforeKey(meta);
     const key = keyAt[i] >>> 2;
     const words = (length + 3) >>> 2;
-    for (let word = 0; word < words && wrong === 0; word++) wrong = log[at + KEY + word] ^ keys[key + word];
+    for (let word = 0; word < words && wrong === 0; word++) wrong = log[held + word] ^ keys[key + word];
     if (wrong !== 0) addresses[i] = 0;
   }
   return touched;
@@ -175,6 +164,7 @@ export function touchRecords(log: Int32Array, word: number, addresses: Uint32Arr
 
 function keepKeysOfOneWord(
   log: Int32Array,
+  key: number,
   keys: Uint32Array,
   meta: number,
   mask: number,
@@ -188,10 +178,10 @@ function keepKeysOfOneWord(
     const b = addresses[i + 1] << 1;
     const c = addresses[i + 2] << 1;
     const d = addresses[i + 3] << 1;
-    const wrongA = (log[a + KEY] ^ keys[i]) | ((log[a + META] ^ meta) & mask);
-    const wrongB = (log[b + KEY] ^ keys[i + 1]) | ((log[b + META] ^ meta) & mask);
-    const wrongC = (log[c + KEY] ^ keys[i + 2]) | ((log[c + META] ^ meta) & mask);
-    const wrongD = (log[d + KEY] ^ keys[i + 3]) | ((log[d + META] ^ meta) & mask);
+    const wrongA = (log[a + key] ^ keys[i]) | ((log[a + META] ^ meta) & mask);
+    const wrongB = (log[b + key] ^ keys[i + 1]) | ((log[b + META] ^ meta) & mask);
+    const wrongC = (log[c + key] ^ keys[i + 2]) | ((log[c + META] ^ meta) & mask);
+    const wrongD = (log[d + key] ^ keys[i + 3]) | ((log[d + META] ^ meta) & mask);
     if ((wrongA | wrongB | wrongC | wrongD) === 0) continue;
     if (wrongA !== 0) addresses[i] = 0;
     if (wrongB !== 0) addresses[i + 1] = 0;
@@ -200,12 +190,13 @@ function keepKeysOfOneWord(
   }
   for (; i < to; i++) {
     const at = addresses[i] << 1;
-    if (((log[at + KEY] ^ keys[i]) | ((log[at + META] ^ meta) & mask)) !== 0) addresses[i] = 0;
+    if (((log[at + key] ^ keys[i]) | ((log[at + META] ^ meta) & mask)) !== 0) addresses[i] = 0;
   }
 }
 
 function keepKeysOfTwoWords(
   log: Int32Array,
+  key: number,
   keys: Uint32Array,
   meta: number,
   mask: number,
@@ -215,7 +206,7 @@ function keepKeysOfTwoWords(
 ): void {
   for (let i = from; i < to; i++) {
     const at = addresses[i] << 1;
-    const wrongKey = (log[at + KEY] ^ keys[2 * i]) | (log[at + KEY + 1] ^ keys[2 * i + 1]);
+    const wrongKey = (log[at + key] ^ keys[2 * i]) | (log[at + key + 1] ^ keys[2 * i + 1]);
     if ((wrongKey | ((log[at + META] ^ meta) & mask)) !== 0) addresses[i] = 0;
   }
 }

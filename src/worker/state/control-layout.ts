@@ -10,6 +10,7 @@
  * |    2 | segmentCount   | R | segments of the log                                                                   |
  * |    3 | maxSlots       |   | slots that the index can grow to, a power of two                                      |
  * |    4 | origin         | R | units at the start of each segment that hold nothing                                  |
+ * |    5 | derivesHash    |   | 1 = the hash that callers give is `hashKey` of the key: records of short keys are bare |
  * |   16 | epoch          |   | records written now belong to this epoch                                              |
  * |   17 | completed      |   | newest epoch whose checkpoint is durable                                              |
  * |   18 | tail           |   | next free unit of the open segment, 0 = none open                                     |
@@ -45,6 +46,7 @@ export const SEGMENT_SHIFT = 1;
 export const SEGMENT_COUNT = 2;
 export const MAX_SLOTS = 3;
 export const ORIGIN = 4;
+export const DERIVES_HASH = 5;
 
 export const CURRENT_EPOCH = 16;
 export const COMPLETED = 17;

@@ -15,10 +15,9 @@ import { sortByHash } from './radix-sort.ts';
 import {
   ALIGNED_UNITS,
   EPOCH,
-  HASH,
+  hashOf,
   isShortEntry,
   isTombstoneMeta,
-  KEY,
   keyLengthOf,
   keyWordOf,
   META,
@@ -27,6 +26,7 @@ import {
   SUPERSEDED,
   unitsOf,
   valueUnit,
+  wordsBeforeKey,
 } from './record-layout.ts';
 import { SegmentTable } from './segment-table.ts';
 import type { DeltaReader, StateMapHandles } from './state-map.ts';
@@ -93,13 +93,14 @@ class LogDeltaReader implements DeltaReader {
     if (!isShortEntry(meta) || ((keyLength | valueLength) & 3) !== 0) return false;
     const { hashes, keyWords, valueWords } = batch;
     const valueAfter = valueUnit(log, addresses[from]) - addresses[from];
+    const keyAfter = wordsBeforeKey(meta);
     let different = 0;
     for (let i = from; i < to; i++) {
       const address = addresses[i];
       const word = address << 1;
       different |= log[word + META] ^ meta;
-      hashes[i - from] = log[word + HASH];
-      keyWords[i - from] = word + KEY;
+      hashes[i - from] = hashOf(log, address);
+      keyWords[i - from] = word + keyAfter;
       valueWords[i - from] = (address + valueAfter) << 1;
     }
     if (different !== 0) return false;
@@ -127,7 +128,7 @@ class LogDeltaReader implements DeltaReader {
   }
 
   hashAt(address: number): number {
-    return this.#log[address * 2 + HASH] >>> 0;
+    return hashOf(this.#log, address) >>> 0;
   }
 
   keyAt(address: number): number {
@@ -161,7 +162,7 @@ class LogDeltaReader implements DeltaReader {
         const epoch = log[word + EPOCH];
         const superseded = log[word + SUPERSEDED];
         if (epoch <= after || epoch > upTo || (superseded !== 0 && superseded <= upTo)) continue;
-        if (tombstones || !isTombstoneMeta(log[word + META])) found.push(log[word + HASH], at);
+        if (tombstones || !isTombstoneMeta(log[word + META])) found.push(hashOf(log, at), at);
       }
     }
   }

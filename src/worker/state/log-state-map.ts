@@ -46,7 +46,7 @@ import {
 import { GIVEN, type IndexTable } from './index-table.ts';
 import {
   EPOCH,
-  HASH,
+  hashOf,
   isTombstoneMeta,
   keyLengthOf,
   keyWordOf,
@@ -165,7 +165,11 @@ class LogStateMap implements StateMap {
     const slot = this.#index.search(indexHash, from.i32, wordOf(at), length);
     const address = this.#slots[slot * 2 + 1];
     const isMutable = address !== 0 && log[address * 2 + EPOCH] === this.#ctl[CURRENT_EPOCH];
-    if (isMutable && log[address * 2 + META] === metaOf(length, valueLength) && valueLength <= MAX_SHORT_VALUE_BYTES) {
+    if (
+      isMutable &&
+      log[address * 2 + META] === metaOf(length, valueLength, this.#map.derivesHash) &&
+      valueLength <= MAX_SHORT_VALUE_BYTES
+    ) {
       this.#writer.created = false;
       return address;
     }
@@ -185,7 +189,7 @@ class LogStateMap implements StateMap {
     const address = this.#slots[slot * 2 + 1];
     if (address === 0 || isTombstoneMeta(this.#log[address * 2 + META])) return false;
     if (this.#writer.remove(slot, address)) return true;
-    this.#openTail(recordUnits(length, 0), TOMBSTONE_RESERVE);
+    this.#openTail(this.#unitsOf(length, 0), TOMBSTONE_RESERVE);
     return this.delete(hash, from, at, length);
   }
 
@@ -206,7 +210,7 @@ class LogStateMap implements StateMap {
   }
 
   hashAt(address: number): number {
-    return this.#log[address * 2 + HASH] >>> 0;
+    return hashOf(this.#log, address) >>> 0;
   }
 
   prefetch(hashes: Uint32Array, count: number): number {
@@ -222,7 +226,7 @@ class LogStateMap implements StateMap {
       addresses.fill(0, 0, count);
       return;
     }
-    const meta = metaOf(words * 4, 0);
+    const meta = metaOf(words * 4, 0, this.#map.derivesHash);
     for (let from = 0; from < count; from += BATCH) {
       const to = Math.min(from + BATCH, count);
       this.touched ^= findNewest(this.#map, meta, ~MAX_SHORT_VALUE_BYTES, hashes, keys, words, from, to, addresses);
@@ -260,7 +264,7 @@ class LogStateMap implements StateMap {
     const key = this.#key;
     const epoch = ctl[CURRENT_EPOCH];
     const isShort = valueLength <= MAX_SHORT_VALUE_BYTES;
-    const meta = metaOf(words * 4, valueLength);
+    const meta = metaOf(words * 4, valueLength, this.#map.derivesHash);
     for (let from = 0; from < count; from += BATCH) {
       const to = Math.min(from + BATCH, count);
       if (this.#index.growing) this.#index.grow(HOMES_PER_BATCH);
@@ -384,18 +388,22 @@ class LogStateMap implements StateMap {
   ): number {
     const address = this.#writer.place(hash, from, keyAt, keyLength, valueFrom, valueAt, valueLength);
     if (address !== 0) return address;
-    const units = recordUnits(keyLength, valueLength);
+    const units = this.#unitsOf(keyLength, valueLength);
     const epoch = this.#ctl[CURRENT_EPOCH] - 1;
     if (!this.#map.cleanTail.open(units, ENTRY_RESERVE, epoch, epoch)) throw this.#limitError(units);
     return this.#writer.place(hash, from, keyAt, keyLength, valueFrom, valueAt, valueLength);
   }
 
-  addPlaced(addresses: Uint32Array, count: number): void {
+  addPlaced(hashes: Uint32Array, addresses: Uint32Array, count: number): void {
     for (let from = 0; from < count; from += BATCH) {
       const to = Math.min(from + BATCH, count);
-      this.touched ^= touchHomes(this.#map, addresses, from, to);
+      this.touched ^= touchHomes(this.#map, hashes, from, to);
       for (let i = from; i < to; i++) this.#index.add(addresses[i]);
     }
+  }
+
+  #unitsOf(keyLength: number, valueLength: number): number {
+    return recordUnits(metaOf(keyLength, valueLength, this.#map.derivesHash), valueLength);
   }
 
   #indexHash(hash: number, from: Memory, at: number, length: number): number {
@@ -419,7 +427,7 @@ class LogStateMap implements StateMap {
     if (address !== 0) return address;
     // There was no room in the open segment, or no good slot. Making some changes what was found, so begin anew.
     if (found === 0 && this.#index.isFlooded(indexHash, slot)) this.#index.rekey();
-    else this.#openTail(recordUnits(length, valueLength), ENTRY_RESERVE);
+    else this.#openTail(this.#unitsOf(length, valueLength), ENTRY_RESERVE);
     return this.upsert(hash, from, at, length, valueLength);
   }
 

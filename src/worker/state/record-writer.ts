@@ -9,6 +9,7 @@
  *
  * Methods that need room take it first, and return 0 or false, having changed nothing, when the open segment has not enough.
  */
+import { assert } from '../../format/assert.ts';
 import { copyBytes } from '../../format/copy-bytes.ts';
 import type { Memory } from '../../format/memory.ts';
 import { CHANGED_UNITS, CURRENT_EPOCH, LIVE_UNITS, SIZE } from './control-layout.ts';
@@ -16,6 +17,7 @@ import {
   copyUnits,
   DEAD,
   EPOCH,
+  hashOf,
   isShortEntry,
   isTombstoneMeta,
   keyLengthOf,
@@ -29,6 +31,7 @@ import {
   valueUnit,
   withoutTombstone,
   withTombstone,
+  withValueLength,
   wordOf,
   writeHead,
   writeHeadLike,
@@ -61,10 +64,12 @@ export class RecordWriter {
     const { index, tail } = this.#map;
     checkLengths(length, valueLength, this.#label);
     if (index.isFlooded(indexHash, slot)) return 0;
-    const units = recordUnits(length, valueLength);
+    const meta = metaOf(length, valueLength, this.#map.derivesHash);
+    const units = recordUnits(meta, valueLength);
     const address = tail.take(units);
     if (address === 0) return 0;
-    writeHead(log, address, hash, 0, this.#ctl[CURRENT_EPOCH], metaOf(length, valueLength), valueLength, from.i32, wordOf(at));
+    writeHead(log, address, hash, 0, this.#ctl[CURRENT_EPOCH], meta, valueLength, from.i32, wordOf(at));
+    assert(hashOf(log, address) === (hash | 0), 'a hash that is not kept is that of the key');
     this.#zeroValue(address, 0, units);
     index.fill(slot, indexHash, address);
     this.#count(units, 1);
@@ -144,9 +149,9 @@ export class RecordWriter {
     const { segments, tail } = this.#map;
     const word = address * 2;
     const meta = log[word + META];
-    const keyLength = keyLengthOf(meta);
-    checkLengths(keyLength, valueLength, this.#label);
-    const units = recordUnits(keyLength, valueLength);
+    checkLengths(keyLengthOf(meta), valueLength, this.#label);
+    const copyMeta = withValueLength(meta, valueLength);
+    const units = recordUnits(copyMeta, valueLength);
     const copy = tail.take(units);
     if (copy === 0) return 0;
 
@@ -154,7 +159,7 @@ export class RecordWriter {
     const wasTombstone = isTombstoneMeta(meta);
     // A version of this epoch is of no use to anyone any more: the copy takes its place in the chain.
     const previous = isOfEpoch ? log[word + PREVIOUS] : address;
-    writeHeadLike(log, copy, address, previous, epoch, metaOf(keyLength, valueLength), valueLength);
+    writeHeadLike(log, copy, address, previous, epoch, copyMeta, valueLength);
     const kept = wasTombstone ? 0 : Math.min(storedValueLength(log, address), valueLength);
     copyUnits(log, valueUnit(log, address), valueUnit(log, copy), (kept + 7) >>> 3);
     this.#zeroValue(copy, kept, units);
@@ -190,13 +195,13 @@ export class RecordWriter {
     const units = unitsOf(log, address);
     const epoch = this.#ctl[CURRENT_EPOCH];
     if (log[word + EPOCH] !== epoch) {
-      const keyLength = keyLengthOf(meta);
-      const tombstone = tail.take(recordUnits(keyLength, 0));
+      const empty = withValueLength(meta, 0);
+      const tombstone = tail.take(recordUnits(empty, 0));
       if (tombstone === 0) return false;
-      writeHeadLike(log, tombstone, address, address, epoch, withTombstone(metaOf(keyLength, 0)), 0);
+      writeHeadLike(log, tombstone, address, address, epoch, withTombstone(empty), 0);
       log[word + SUPERSEDED] = epoch;
       segments.retire(address, units, epoch);
-      segments.retire(tombstone, recordUnits(keyLength, 0), epoch);
+      segments.retire(tombstone, recordUnits(empty, 0), epoch);
       segments.noteTombstone(tombstone);
       this.#slots[slot * 2 + 1] = tombstone;
     } else if (log[word + PREVIOUS] !== 0) {
@@ -226,12 +231,13 @@ export class RecordWriter {
     const log = this.#log;
     const { memory, segments, cleanTail } = this.#map;
     checkLengths(keyLength, valueLength, this.#label);
-    const units = recordUnits(keyLength, valueLength);
+    const meta = metaOf(keyLength, valueLength, this.#map.derivesHash);
+    const units = recordUnits(meta, valueLength);
     const epoch = this.#ctl[CURRENT_EPOCH] - 1;
     const address = cleanTail.take(units);
     if (address === 0) return 0;
     segments.widenEpochs(cleanTail.segment, epoch);
-    writeHead(log, address, hash, 0, epoch, metaOf(keyLength, valueLength), valueLength, from.i32, wordOf(keyAt));
+    writeHead(log, address, hash, 0, epoch, meta, valueLength, from.i32, wordOf(keyAt));
     const value = valueUnit(log, address);
     if ((valueLength & 7) !== 0) zeroUnits(log, value + (valueLength >>> 3), 1);
     copyBytes(valueFrom, valueAt, memory, value * 8, valueLength);

@@ -54,7 +54,7 @@ export function createSharedMap(options: SharedMapOptions = {}): SharedMap {
   const { limitBytes = DEFAULT_LIMIT_BYTES, expectedEntries = 0, name = 'the shared map' } = options;
   checkInteger('limitBytes', limitBytes, MIN_LIMIT_BYTES, MAX_LIMIT_BYTES);
   checkInteger('expectedEntries', expectedEntries, 0, MAX_EXPECTED_ENTRIES);
-  const map = createStateMap({ limitBytes, expectedEntries, epoch: 1, label: name });
+  const map = createStateMap({ limitBytes, expectedEntries, epoch: 1, derivesHash: true, label: name });
   return new SharedMap({ name, lease: new SharedArrayBuffer(LEASE_BYTES + 4), map: map.handles() }, map);
 }
 
@@ -149,7 +149,7 @@ export class SharedMap {
     return this.#map.usedBytes;
   }
 
-  /** Bytes of the entries, with a header of 20 bytes or a little more each. */
+  /** Bytes of the entries, with a header of 16 to 24 bytes each. */
   get liveBytes(): number {
     return this.#map.liveBytes;
   }

@@ -25,6 +25,11 @@ export interface StateMapOptions {
    * collide in the index, and yet sort and move together.
    */
   readonly composite?: boolean;
+  /**
+   * The `hash` that callers give is `hashKey` of the key's bytes, so that it need not be kept with keys of 4 and 8 bytes. Not
+   * together with `composite`.
+   */
+  readonly derivesHash?: boolean;
   /** Bytes in a segment, a power of two. By default a fixed size, smaller for low limits; tests use tiny ones. */
   readonly segmentBytes?: number;
   /** For the error when the limit is reached: "state 'total' of operator 'x', subtask 3". */
@@ -164,7 +169,7 @@ export interface StateMap {
 
   /**
    * `load` in two steps, so that many entries' index slots are looked at together: `place` writes the entry and returns its address,
-   * `addPlaced` makes `count` such addresses known. Nothing else may be done with the map in between.
+   * `addPlaced` makes `count` such addresses known, given the same hashes. Nothing else may be done with the map in between.
    */
   place(
     hash: number,
@@ -175,7 +180,7 @@ export interface StateMap {
     valueAt: number,
     valueLength: number,
   ): number;
-  addPlaced(addresses: Uint32Array, count: number): void;
+  addPlaced(hashes: Uint32Array, addresses: Uint32Array, count: number): void;
 }
 
 /**

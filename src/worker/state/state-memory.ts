@@ -9,6 +9,7 @@ import {
   controlBytes,
   controlWords,
   CURRENT_EPOCH,
+  DERIVES_HASH,
   INDEX_MASK,
   INDEX_MODE,
   MAGIC,
@@ -21,7 +22,7 @@ import {
 } from './control-layout.ts';
 import { GIVEN, IndexTable, indexBytes, slotsFor, WHOLE_KEY } from './index-table.ts';
 import { LogTail } from './log-tail.ts';
-import { recordUnits } from './record-layout.ts';
+import { FEWEST_UNITS } from './record-layout.ts';
 import { SegmentTable } from './segment-table.ts';
 import { reservationRefused } from './state-errors.ts';
 import type { StateMapHandles, StateMapOptions } from './state-map.ts';
@@ -49,6 +50,8 @@ export class StateMemory {
   readonly index: IndexTable;
   readonly tail: LogTail;
   readonly cleanTail: LogTail;
+  /** See `StateMapOptions`. */
+  readonly derivesHash: boolean;
 
   constructor(handles: StateMapHandles) {
     this.handles = handles;
@@ -60,6 +63,7 @@ export class StateMemory {
     this.index = new IndexTable(this.ctl, new Int32Array(handles.index), this.memory);
     this.tail = new LogTail(this.segments, TAIL);
     this.cleanTail = new LogTail(this.segments, CLEAN_TAIL);
+    this.derivesHash = this.ctl[DERIVES_HASH] !== 0;
   }
 
   /** Unit after the last record of a segment, as the owner sees it: what is not published yet included. */
@@ -126,7 +130,7 @@ function reserve(limit: number, options: StateMapOptions): StateMapHandles {
   const segmentCount = Math.max(Math.floor(limit / segmentBytes), FEWEST_SEGMENTS);
   const log = LOG_MEMORY.allocate(segmentCount * segmentBytes);
   memoryOf(log); // Node 20 cannot view more than 4 GiB as bytes: a RangeError here, as above.
-  const mostEntries = (segmentCount * segmentBytes) / 8 / recordUnits(0, 0);
+  const mostEntries = (segmentCount * segmentBytes) / 8 / FEWEST_UNITS;
   const maxSlots = Math.min(Math.max(slotsFor(mostEntries), slotsFor(options.expectedEntries ?? 0)), MAX_INDEX_SLOTS);
   const index = new SharedArrayBuffer(indexBytes(maxSlots));
   // It is small: in huge pages each map would take 2 MiB more.
@@ -138,6 +142,7 @@ function reserve(limit: number, options: StateMapOptions): StateMapHandles {
   ctl[SEGMENT_COUNT] = segmentCount;
   ctl[MAX_SLOTS] = maxSlots;
   ctl[ORIGIN] = LOG_MEMORY.origin;
+  ctl[DERIVES_HASH] = options.derivesHash === true ? 1 : 0;
   ctl[CURRENT_EPOCH] = options.epoch;
   ctl[COMPLETED] = options.epoch - 1;
   ctl[INDEX_MODE] = options.composite === true ? WHOLE_KEY : GIVEN;

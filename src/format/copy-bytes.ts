@@ -5,7 +5,7 @@
 import { wordOf, type Memory } from './memory.ts';
 
 /** From here on `Uint8Array.set` (about 60 ns for the call and the view) beats a loop. */
-const NATIVE_COPY_BYTES = 192;
+export const NATIVE_COPY_BYTES = 192;
 
 /**
  * Copies `length` bytes; word by word where both sides are multiples of 4. Offsets may exceed 2^32. Memories must

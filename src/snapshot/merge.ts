@@ -10,6 +10,7 @@
  * A tombstone may be dropped where the oldest table is among those merged: it then shadows nothing.
  */
 import { compareBytes } from '../format/copy-bytes.ts';
+import { EntryBatch } from '../format/entry-batch.ts';
 import { TidemarkError } from '../format/errors.ts';
 import { canonicalJson, type JsonValue } from '../format/json.ts';
 import type { EntryCursor, TableEntry } from '../format/sorted-table/cursor.ts';
@@ -49,6 +50,11 @@ export class MergeCursor implements EntryCursor {
       const entry = this.#step();
       if (entry === null || !entry.tombstone || !this.#dropTombstones) return entry;
     }
+  }
+
+  takeBatch(batch: EntryBatch, below = ENDED): number {
+    if (this.#current < 0) return 0;
+    return this.#cursors[this.#current].takeBatch?.(batch, Math.min(below, this.#othersHash)) ?? 0;
   }
 
   #step(): TableEntry | null {
@@ -95,7 +101,7 @@ function compareKeys(a: TableEntry, b: TableEntry): number {
  * @param tables  newest first
  * @param range   hashes that count: a subtask's tables may hold more than its key groups after a rescaling
  */
-export function liveEntries(tables: readonly TableReader[], uid: string, name: string, range: HashRange): EntryCursor {
+export function liveEntries(tables: readonly TableReader[], uid: string, name: string, range: HashRange): MergeCursor {
   const sections = tables.flatMap((table) => table.section(uid, name) ?? []);
   const cursors = sections.map((section) => section.scan(range.first, range.last));
   return new MergeCursor(cursors, { dropTombstones: true });
@@ -142,14 +148,21 @@ export function mergeTables(
   }
 }
 
+const COPIED_TOGETHER = 128;
+
 /** Adds all entries of a cursor to the section that was begun. Returns how many. */
-export function copyEntries(writer: TableWriter, cursor: EntryCursor): number {
+export function copyEntries(writer: TableWriter, cursor: MergeCursor): number {
+  const batch = new EntryBatch(COPIED_TOGETHER);
   let entries = 0;
   for (let entry = cursor.next(); entry !== null; entry = cursor.next()) {
     const { hash, memory, keyAt, keyLength } = entry;
     if (entry.tombstone) writer.addTombstone(hash, memory, keyAt, keyLength);
     else writer.add(hash, memory, keyAt, keyLength, memory, entry.valueAt, entry.valueLength);
     entries++;
+    for (let taken = cursor.takeBatch(batch); taken > 0; taken = cursor.takeBatch(batch)) {
+      writer.addBatch(batch);
+      entries += taken;
+    }
   }
   return entries;
 }

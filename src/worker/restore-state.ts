@@ -2,14 +2,12 @@
 import { StateDigest } from '../format/digest.ts';
 import { EntryBatch } from '../format/entry-batch.ts';
 import type { Schema } from '../format/schema.ts';
-import type { EntryCursor } from '../format/sorted-table/cursor.ts';
 import { fitState } from '../format/state-fit.ts';
 import type { FsPort } from '../snapshot/fs-port.ts';
 import { ALL_HASHES } from '../snapshot/hash-range.ts';
-import { liveEntries } from '../snapshot/merge.ts';
+import { liveEntries, type MergeCursor } from '../snapshot/merge.ts';
 import { withTables } from '../snapshot/table-file.ts';
 import type { OpenState, SubtaskRestore } from './protocol.ts';
-import { openDeltaReader } from './state/delta-reader.ts';
 import type { KeyedStateInfo } from './state/handles/open-state.ts';
 import { createStateMap } from './state/log-state-map.ts';
 import { loadMigrated } from './state/migrate.ts';
@@ -74,27 +72,39 @@ export function stateSchemas(state: Pick<KeyedStateInfo, 'kind' | 'schema'>): {
 const BATCH = 128;
 
 /** Digests what it loads: what is restored is compared with what the manifest says, and is what deltas are counted from. */
-function load(map: StateMap, cursor: EntryCursor, digest: StateDigest): number {
-  const hashes = new Uint32Array(BATCH);
-  const addresses = new Uint32Array(BATCH);
+function load(map: StateMap, cursor: MergeCursor, digest: StateDigest): number {
   const batch = new EntryBatch(BATCH);
-  const reader = openDeltaReader(map.handles());
+  const addresses = new Uint32Array(BATCH);
+  // Entries that come one by one: of lengths that differ, or from tables that take turns.
+  const singles = { hashes: new Uint32Array(BATCH), addresses: new Uint32Array(BATCH), count: 0 };
   let entries = 0;
-  let count = 0;
-  const end = (): void => {
-    map.addPlaced(hashes, addresses, count);
-    if (reader.gather(addresses, 0, count, batch)) digest.addBatch(batch);
-    else for (let i = 0; i < count; i++) addTo(digest, map, addresses[i]);
-    entries += count;
-    count = 0;
+  const addSingles = (): void => {
+    map.addPlaced(singles.hashes, singles.addresses, singles.count);
+    for (let i = 0; i < singles.count; i++) addTo(digest, map, singles.addresses[i]);
+    entries += singles.count;
+    singles.count = 0;
   };
   for (let entry = cursor.next(); entry !== null; entry = cursor.next()) {
     const { hash, memory } = entry;
-    hashes[count] = hash;
-    addresses[count++] = map.place(hash, memory, entry.keyAt, entry.keyLength, memory, entry.valueAt, entry.valueLength);
-    if (count === BATCH) end();
+    singles.hashes[singles.count] = hash;
+    singles.addresses[singles.count++] = map.place(
+      hash,
+      memory,
+      entry.keyAt,
+      entry.keyLength,
+      memory,
+      entry.valueAt,
+      entry.valueLength,
+    );
+    if (singles.count === BATCH) addSingles();
+    for (let taken = cursor.takeBatch(batch); taken > 0; taken = cursor.takeBatch(batch)) {
+      map.placeBatch(batch, addresses);
+      map.addPlaced(batch.hashes, addresses, taken);
+      digest.addBatch(batch);
+      entries += taken;
+    }
   }
-  if (count > 0) end();
+  addSingles();
   return entries;
 }
 

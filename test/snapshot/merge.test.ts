@@ -6,7 +6,16 @@ import { ALL_HASHES, type HashRange } from '../../src/snapshot/hash-range.ts';
 import { liveEntries, mergeTables } from '../../src/snapshot/merge.ts';
 import { TableWriter } from '../../src/format/sorted-table/writer.ts';
 import type { TableReader } from '../../src/format/sorted-table/reader.ts';
-import { drain, encodeTable, info, openTable, readAll, sorted, type Entry } from '../format/sorted-table/table-tools.ts';
+import {
+  drain,
+  drainInBatches,
+  encodeTable,
+  info,
+  openTable,
+  readAll,
+  sorted,
+  type Entry,
+} from '../format/sorted-table/table-tools.ts';
 
 const entry = fc.record({
   hash: fc.constantFrom(0, 5, 6, 0xffffffff),
@@ -22,6 +31,8 @@ function newest(tables: readonly (readonly Entry[])[]): Entry[] {
   for (const t of tables) for (const e of t) if (!entries.has(identity(e))) entries.set(identity(e), e);
   return sorted([...entries.values()]);
 }
+
+const asText = (e: Entry) => `${identity(e)}=${e.value === null ? 'deleted' : Buffer.from(e.value).toString('hex')}`;
 
 const open = (entries: readonly Entry[]) => openTable(encodeTable([{ info: info('op'), entries }]).bytes);
 
@@ -39,6 +50,46 @@ describe('merge', () => {
       ),
       { numRuns: 300 },
     );
+  });
+
+  /** Entries of one length, as states of numbers have them; now and then a tombstone, or one of another length. Large values fill several blocks. */
+  const numbers = fc
+    .record({
+      keyWords: fc.integer({ min: 1, max: 3 }),
+      valueWords: fc.constantFrom(0, 1, 2, 150),
+      odd: fc.constantFrom(0, 0, 0.02),
+      hashes: fc.array(fc.array(fc.integer({ min: 0, max: 300 }), { maxLength: 300, size: 'max' }), {
+        minLength: 1,
+        maxLength: 4,
+      }),
+    })
+    .map(({ keyWords, valueWords, odd, hashes }) =>
+      hashes.map((list, t) => {
+        const keys = new Map(
+          list.map((hash, i) => [`${hash}:${i % 2}`, { hash, key: new Uint8Array(keyWords * 4).fill(i % 2) }]),
+        );
+        return sorted(
+          [...keys.values()].map(({ hash, key }, i): Entry => {
+            if (((hash * 31 + i + t) % 100) / 100 >= odd)
+              return { hash, key, value: new Uint8Array(valueWords * 4).fill(hash + t) };
+            return { hash, key, value: i % 2 === 0 ? null : Uint8Array.of(t) };
+          }),
+        );
+      }),
+    );
+
+  test('entries taken in batches are those that come one by one', () => {
+    let batches = 0;
+    fc.assert(
+      fc.property(numbers, fc.constantFrom(0, 5, 150), fc.constantFrom(6, 200, 0xffffffff), (tables, first, last) => {
+        const cursor = () => liveEntries(tables.map(open), 'op', 'value', { first, last });
+        const { entries, taken } = drainInBatches(cursor(), 64);
+        batches += taken;
+        expect(entries.map(asText)).toEqual(drain(cursor()).map(asText));
+      }),
+      { numRuns: 60 },
+    );
+    expect(batches).toBeGreaterThan(100);
   });
 
   test('tables may be merged in any contiguous runs, and reading gives the same', () => {

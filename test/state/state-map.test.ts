@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 
 import { isTidemarkError } from '../../src/format/errors.ts';
 import { hashKey, hashKeyOfTwoWords, hashKeyOfWord } from '../../src/format/hash.ts';
-import { Memory } from '../../src/format/memory.ts';
+import { EntryBatch } from '../../src/format/entry-batch.ts';
+import { align8, Memory } from '../../src/format/memory.ts';
 import { openDeltaReader } from '../../src/worker/state/delta-reader.ts';
 import { keyedHash } from '../../src/worker/state/index-hash.ts';
 import { createStateMap, openStateMap, pinReader, unpinReader } from '../../src/worker/state/log-state-map.ts';
@@ -169,6 +170,53 @@ describe('state map: entries', () => {
       checkpoint(map);
       checkpoint(one);
     }
+  });
+
+  it.each([
+    [4, 8],
+    [8, 8],
+    [8, 0],
+    [8, 4],
+    [12, 20],
+    [16, 188],
+    [8, 400],
+  ])('state map: placeBatch leaves what load does, keys of %d bytes and values of %d', (keyLength, valueLength) => {
+    const count = 300;
+    const [many, single] = [
+      newMap({ derivesHash: true, segmentBytes: 4096, epoch: 2 }),
+      newMap({ derivesHash: true, segmentBytes: 4096, epoch: 2 }),
+    ];
+    const memory = Memory.local(count * (keyLength + valueLength)).u32;
+    const batch = new EntryBatch(count);
+    batch.memory = new Memory(memory.buffer);
+    memory.forEach((_, i) => (memory[i] = Math.imul(i + 1, 0x9e3779b1)));
+    Object.assign(batch, { count, keyLength, valueLength });
+    for (let i = 0; i < count; i++) {
+      batch.keyWords[i] = (i * (keyLength + valueLength)) / 4;
+      batch.valueWords[i] = batch.keyWords[i] + keyLength / 4;
+      batch.hashes[i] = hashKey(batch.memory, batch.keyWords[i] * 4, keyLength);
+    }
+    // Memory that was used before: what is written must not depend on it.
+    for (const map of [many, single]) map.memory.u8.fill(0xff, 64);
+    const addresses = new Uint32Array(count);
+    many.placeBatch(batch, addresses);
+    many.addPlaced(batch.hashes, addresses, count);
+    for (let i = 0; i < count; i++) {
+      const { hashes, keyWords, valueWords } = batch;
+      single.load(hashes[i], batch.memory, keyWords[i] * 4, keyLength, batch.memory, valueWords[i] * 4, valueLength);
+    }
+    expect([many.size, many.liveBytes, many.usedBytes]).toEqual([single.size, single.liveBytes, single.usedBytes]);
+    const content = (map: StateMap): string[] =>
+      Array.from(openDeltaReader(map.handles()).collectFull(1), (address) => {
+        const end = map.valueAt(address) + align8(valueLength);
+        return `${map.hashAt(address)} ${map.memory.buf.toString('hex', map.keyAt(address), end)}`;
+      });
+    many.mark(3);
+    single.mark(3);
+    expect(content(many)).toEqual(content(single));
+    expect(content(many)).toHaveLength(count);
+    for (let i = 0; i < count; i++)
+      expect(many.find(batch.hashes[i], batch.memory, batch.keyWords[i] * 4, keyLength)).toBe(addresses[i]);
   });
 
   it('state map: changedBytes counts the entries of the epoch, each once', () => {

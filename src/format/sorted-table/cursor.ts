@@ -1,5 +1,6 @@
 /** Reads the entries of one section in order. */
 import { compareBytes, copyBytes } from '../copy-bytes.ts';
+import type { EntryBatch } from '../entry-batch.ts';
 import { align8, Memory } from '../memory.ts';
 import { BlockColumns, BLOCK_HEADER_BYTES } from './block.ts';
 import type { BlockIndex } from './block-index.ts';
@@ -25,6 +26,14 @@ export interface TableEntry {
 export interface EntryCursor {
   /** The next entry, or null after the last one. Runs once per entry. */
   next(): TableEntry | null;
+  /**
+   * Takes entries that come after the one handed out last and have hashes below `below` into a batch, as many as there is room for. It
+   * ends where `next` must be asked, and so does 0: at the end of a block, at a tombstone, at keys of one hash, at lengths that differ or
+   * are no multiples of 4. What is in the batch is valid until the next call.
+   *
+   * @returns how many; the last of them is then the one handed out last
+   */
+  takeBatch?(batch: EntryBatch, below: number): number;
 }
 
 const HASHES_WORD = BLOCK_HEADER_BYTES >>> 2;
@@ -76,6 +85,41 @@ export class TableCursor implements EntryCursor, TableEntry {
     this.#entry = this.#entries;
     this.#block = this.#index.blocks;
     return null;
+  }
+
+  takeBatch(batch: EntryBatch, below: number): number {
+    const { tombstones, keyWidth, keyLength, valueWidth, valueLength } = this.#columns;
+    if (keyWidth !== 0 || valueWidth !== 0 || tombstones > 0 || ((keyLength | valueLength) & 3) !== 0) return 0;
+    const { hashes, keyWords, valueWords } = batch;
+    const { u32 } = this.#frames.memory;
+    const from = HASHES_WORD + this.#entry;
+    const most = Math.min(hashes.length, this.#entries - this.#entry);
+    const end = Math.min(below, this.#last + 1);
+    const keyStep = align8(keyLength) >>> 2;
+    const valueStep = align8(valueLength) >>> 2;
+    let keyWord = this.#nextKeyAt >>> 2;
+    let valueWord = this.#nextValueAt >>> 2;
+    let previous = this.hash;
+    let count = 0;
+    for (; count < most; count++) {
+      const hash = u32[from + count];
+      if (hash >= end || hash === previous) break;
+      previous = hash;
+      hashes[count] = hash;
+      keyWords[count] = keyWord;
+      valueWords[count] = valueWord;
+      keyWord += keyStep;
+      valueWord += valueStep;
+    }
+    if (count === 0) return 0;
+    batch.memory = this.memory;
+    batch.count = count;
+    batch.keyLength = keyLength;
+    batch.valueLength = valueLength;
+    this.#nextKeyAt = (keyWord - keyStep) * 4;
+    this.#nextValueAt = (valueWord - valueStep) * 4;
+    this.#take(this.#entry + count - 1);
+    return count;
   }
 
   /**

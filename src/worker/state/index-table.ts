@@ -135,16 +135,16 @@ export class IndexTable {
     else if (count > (ctl[INDEX_MASK] + 1) * MAX_LOAD) this.#beginGrowth();
   }
 
-  /** Adds a record whose key is known to be absent. */
-  add(address: number): void {
-    const hash = this.hashOfRecord(address);
+  /** Adds a record whose key is known to be absent. `given` is the hash that the caller of the map gave. */
+  add(given: number, address: number): void {
+    const hash = this.ctl[INDEX_MODE] === GIVEN ? given | 0 : this.hashOfRecord(address);
     const slot = this.#emptySlot(hash);
     if (!this.isFlooded(hash, slot)) {
       this.fill(slot, hash, address);
       return;
     }
     this.rekey();
-    this.add(address);
+    this.add(given, address);
   }
 
   #emptySlot(hash: number): number {

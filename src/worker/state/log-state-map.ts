@@ -29,6 +29,8 @@
  * Layouts: record-layout.ts, control-layout.ts, segment-table.ts, index-table.ts.
  */
 import { assert } from '../../format/assert.ts';
+import { NATIVE_COPY_BYTES } from '../../format/copy-bytes.ts';
+import type { EntryBatch } from '../../format/entry-batch.ts';
 import type { TidemarkError } from '../../format/errors.ts';
 import { Memory } from '../../format/memory.ts';
 import { findNewest, findNewestOfKeys, touch, touchHomes } from './batch.ts';
@@ -374,7 +376,7 @@ class LogStateMap implements StateMap {
     valueAt: number,
     valueLength: number,
   ): void {
-    this.#index.add(this.place(hash, from, keyAt, keyLength, valueFrom, valueAt, valueLength));
+    this.#index.add(hash, this.place(hash, from, keyAt, keyLength, valueFrom, valueAt, valueLength));
   }
 
   place(
@@ -388,17 +390,29 @@ class LogStateMap implements StateMap {
   ): number {
     const address = this.#writer.place(hash, from, keyAt, keyLength, valueFrom, valueAt, valueLength);
     if (address !== 0) return address;
-    const units = this.#unitsOf(keyLength, valueLength);
-    const epoch = this.#ctl[CURRENT_EPOCH] - 1;
-    if (!this.#map.cleanTail.open(units, ENTRY_RESERVE, epoch, epoch)) throw this.#limitError(units);
+    this.#openCleanTail(this.#unitsOf(keyLength, valueLength));
     return this.#writer.place(hash, from, keyAt, keyLength, valueFrom, valueAt, valueLength);
+  }
+
+  placeBatch(batch: EntryBatch, addresses: Uint32Array): void {
+    const { memory, count, keyLength, valueLength, hashes, keyWords, valueWords } = batch;
+    if (valueLength >= NATIVE_COPY_BYTES) {
+      for (let i = 0; i < count; i++)
+        addresses[i] = this.place(hashes[i], memory, keyWords[i] * 4, keyLength, memory, valueWords[i] * 4, valueLength);
+      return;
+    }
+    for (let done = 0; done < count; ) {
+      const placed = this.#writer.placeBatch(batch, done, addresses);
+      if (placed === 0) this.#openCleanTail(this.#unitsOf(keyLength, valueLength));
+      done += placed;
+    }
   }
 
   addPlaced(hashes: Uint32Array, addresses: Uint32Array, count: number): void {
     for (let from = 0; from < count; from += BATCH) {
       const to = Math.min(from + BATCH, count);
       this.touched ^= touchHomes(this.#map, hashes, from, to);
-      for (let i = from; i < to; i++) this.#index.add(addresses[i]);
+      for (let i = from; i < to; i++) this.#index.add(hashes[i], addresses[i]);
     }
   }
 
@@ -435,6 +449,12 @@ class LogStateMap implements StateMap {
   #openTail(units: number, reserve: number): void {
     const epoch = this.#ctl[CURRENT_EPOCH];
     while (!this.#map.tail.open(units, reserve, epoch, OPEN)) if (!this.#cleaner.emptyOne()) throw this.#limitError(units);
+  }
+
+  /** Opens a segment for entries that are loaded. */
+  #openCleanTail(units: number): void {
+    const epoch = this.#ctl[CURRENT_EPOCH] - 1;
+    if (!this.#map.cleanTail.open(units, ENTRY_RESERVE, epoch, epoch)) throw this.#limitError(units);
   }
 
   #limitError(units: number): TidemarkError {

@@ -26,6 +26,11 @@ export class LogTail {
     return address;
   }
 
+  /** Units left in the open segment. */
+  get room(): number {
+    return this.#ctl[this.#at + 1] - this.#ctl[this.#at];
+  }
+
   /** Next free unit. */
   get position(): number {
     return this.#ctl[this.#at];

@@ -22,6 +22,7 @@
  * Limits: keys 65536 bytes, values 64 MiB.
  */
 import { assert } from '../../format/assert.ts';
+import type { EntryBatch } from '../../format/entry-batch.ts';
 import { hashKeyOfTwoWords, hashKeyOfWord } from '../../format/hash.ts';
 
 export const PREVIOUS = 0;
@@ -190,6 +191,44 @@ export function writeHead(
   for (let i = 0; i < count; i++) log[keyWord + i] = words[word + i];
   // The word between an odd key and the value: written so that recycled memory never shows.
   if (((keyWord + count) & 1) !== 0) log[keyWord + count] = 0;
+}
+
+/**
+ * Writes whole records of `epoch` side by side from `address` on: the entries of a batch from `from` to `to`, none of them long.
+ *
+ * @param meta  of each of them, from `metaOf`
+ */
+export function writeEntries(
+  log: Int32Array,
+  address: number,
+  epoch: number,
+  meta: number,
+  batch: EntryBatch,
+  from: number,
+  to: number,
+): void {
+  const { hashes, keyWords, valueWords, keyLength, valueLength } = batch;
+  const source = batch.memory.i32;
+  const isBare = bareOf(meta) === 1;
+  const keyAt = wordsBeforeKey(meta);
+  const wordsOfKey = keyLength >>> 2;
+  const wordsOfValue = valueLength >>> 2;
+  const valueAt = headUnits(meta) * 2;
+  const words = recordUnits(meta, valueLength) * 2;
+  for (let i = from, at = address * 2; i < to; i++, at += words) {
+    log[at + PREVIOUS] = 0;
+    log[at + EPOCH] = epoch;
+    log[at + SUPERSEDED] = 0;
+    log[at + META] = meta;
+    if (!isBare) log[at + HASH] = hashes[i];
+    // Padding first, where there is any: the word before the value, and the last one.
+    log[at + valueAt - 1] = 0;
+    log[at + words - 1] = 0;
+    const key = keyWords[i];
+    for (let word = 0; word < wordsOfKey; word++) log[at + keyAt + word] = source[key + word];
+    const value = valueWords[i];
+    for (let word = 0; word < wordsOfValue; word++) log[at + valueAt + word] = source[value + word];
+  }
 }
 
 /** The same with hash and key of another record of the log. */

@@ -11,6 +11,7 @@
  */
 import { assert } from '../../format/assert.ts';
 import { copyBytes } from '../../format/copy-bytes.ts';
+import type { EntryBatch } from '../../format/entry-batch.ts';
 import type { Memory } from '../../format/memory.ts';
 import { CHANGED_UNITS, CURRENT_EPOCH, LIVE_UNITS, SIZE } from './control-layout.ts';
 import {
@@ -33,6 +34,7 @@ import {
   withTombstone,
   withValueLength,
   wordOf,
+  writeEntries,
   writeHead,
   writeHeadLike,
   zeroUnits,
@@ -243,6 +245,28 @@ export class RecordWriter {
     copyBytes(valueFrom, valueAt, memory, value * 8, valueLength);
     this.#count(units, 1);
     return address;
+  }
+
+  /**
+   * The same for entries of a batch from `from` on, as many as there is room for in the open segment, with values of at most
+   * 8191 bytes. Returns how many.
+   */
+  placeBatch(batch: EntryBatch, from: number, addresses: Uint32Array): number {
+    const { segments, cleanTail } = this.#map;
+    const { keyLength, valueLength } = batch;
+    checkLengths(keyLength, valueLength, this.#label);
+    const meta = metaOf(keyLength, valueLength, this.#map.derivesHash);
+    const units = recordUnits(meta, valueLength);
+    const count = Math.min(batch.count - from, Math.floor(cleanTail.room / units));
+    if (count === 0) return 0;
+    const epoch = this.#ctl[CURRENT_EPOCH] - 1;
+    const address = cleanTail.take(count * units);
+    segments.widenEpochs(cleanTail.segment, epoch);
+    writeEntries(this.#log, address, epoch, meta, batch, from, from + count);
+    for (let i = 0; i < count; i++) addresses[from + i] = address + i * units;
+    this.#ctl[SIZE] += count;
+    this.#ctl[LIVE_UNITS] += count * units;
+    return count;
   }
 
   #count(units: number, sign: 1 | -1): void {

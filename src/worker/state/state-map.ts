@@ -180,6 +180,8 @@ export interface StateMap {
     valueAt: number,
     valueLength: number,
   ): number;
+  /** `place` for a batch of entries, with their addresses in `addresses`. */
+  placeBatch(batch: EntryBatch, addresses: Uint32Array): void;
   addPlaced(hashes: Uint32Array, addresses: Uint32Array, count: number): void;
 }
 

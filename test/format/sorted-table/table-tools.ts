@@ -1,9 +1,11 @@
 /** Small tables in memory, for tests. */
+import { EntryBatch } from '../../../src/format/entry-batch.ts';
 import { Memory } from '../../../src/format/memory.ts';
 import type { Compression } from '../../../src/format/sorted-table/compression.ts';
 import type { SectionInfo } from '../../../src/format/sorted-table/directory.ts';
 import type { EntryCursor, TableEntry } from '../../../src/format/sorted-table/cursor.ts';
 import { TableReader } from '../../../src/format/sorted-table/reader.ts';
+import type { MergeCursor } from '../../../src/snapshot/merge.ts';
 import { TableWriter, type TableSummary } from '../../../src/format/sorted-table/writer.ts';
 
 /** `value` null is a tombstone. */
@@ -67,6 +69,27 @@ export function drain(cursor: EntryCursor): Entry[] {
   const entries: Entry[] = [];
   for (let entry = cursor.next(); entry !== null; entry = cursor.next()) entries.push(copyOf(entry));
   return entries;
+}
+
+/** The same with `takeBatch` wherever it gives any; `taken` is how often. */
+export function drainInBatches(cursor: MergeCursor, capacity: number): { readonly entries: Entry[]; readonly taken: number } {
+  const entries: Entry[] = [];
+  const batch = new EntryBatch(capacity);
+  let taken = 0;
+  for (let entry = cursor.next(); entry !== null; entry = cursor.next()) {
+    entries.push(copyOf(entry));
+    for (let count = cursor.takeBatch(batch); count > 0; count = cursor.takeBatch(batch)) {
+      taken++;
+      const { memory, hashes, keyWords, keyLength, valueWords, valueLength } = batch;
+      for (let i = 0; i < count; i++) {
+        // Keys of one hash must be compared, which `next` does.
+        if (hashes[i] === entries.at(-1)?.hash) throw new Error(`two keys of hash ${hashes[i]} in a batch`);
+        const key = bytesAt(memory, keyWords[i] * 4, keyLength);
+        entries.push({ hash: hashes[i], key, value: bytesAt(memory, valueWords[i] * 4, valueLength) });
+      }
+    }
+  }
+  return { entries, taken };
 }
 
 export function copyOf(entry: TableEntry): Entry {

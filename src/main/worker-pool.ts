@@ -25,8 +25,11 @@ export interface WorkerPoolOptions {
   readonly activity: (worker: number) => string | undefined;
 }
 
-/** Most that the end of a pool waits for threads that still load: one whose module never returns is ended all the same. */
-const LOADING_LIMIT_MS = 1000;
+/**
+ * Most that the end of a pool waits for threads that still load: one whose module never returns is ended all the same. A thread that needs
+ * 0.3 s took more than one where three programs shared two cores.
+ */
+const LOADING_LIMIT_MS = 3000;
 
 /** Called once when a thread dies other than by `destroy`. */
 export type WorkerLost = (error: TidemarkError) => void;

@@ -53,12 +53,13 @@ describe('a checkpoint that fails where none is tolerated', () => {
 
 describe('after a checkpoint that failed midway', () => {
   it('a job that fails finds every table of the one before, and ends with the same state', async () => {
-    const undisturbed = await startObstructed(makeDirectory(), { records: 2500 });
+    // Long enough for three checkpoints where something else has the cores: 2500 records once were not.
+    const undisturbed = await startObstructed(makeDirectory(), { records: 4000 });
     const expected = digestsOf(manifestAt((await undisturbed.done).lastCheckpoint as string));
 
     const directory = makeDirectory();
     const config = { ...RESTART, 'execution.checkpointing.tolerable-failed-checkpoints': 5 };
-    const handle = await startObstructed(directory, { records: 2500, config });
+    const handle = await startObstructed(directory, { records: 4000, config });
     await handle.checkpoint();
     const { path, checkpointId } = await handle.checkpoint();
     // Its tables are written before the sink fails, and are nobody's then.
@@ -72,7 +73,7 @@ describe('after a checkpoint that failed midway', () => {
     expect(restored).toEqual([checkpointId]);
     expect((await verifyCheckpoint(realFs, path, { deep: true })).problems).toEqual([]);
     const result = await handle.done;
-    expect(result).toMatchObject({ status: 'finished', records: 2500, restarts: 1 });
+    expect(result).toMatchObject({ status: 'finished', records: 4000, restarts: 1 });
     expect(digestsOf(manifestAt(result.lastCheckpoint as string))).toEqual(expected);
   });
 });

@@ -304,10 +304,7 @@ export class Checkpointing {
 
   /** The state maps may drop older versions, as far as nobody reads them any more. */
   #letDrop(): void {
-    const { scheduler } = this.#attempt;
-    const barrier = this.#durable.droppable(this.#beingRead);
-    for (const subtask of scheduler.subtasks)
-      Atomics.store(scheduler.i32, scheduler.word(subtask, ControlWord.completed), barrier);
+    this.#attempt.scheduler.letDrop(this.#durable.droppable(this.#beingRead));
   }
 
   /** The job goes on after a stop that failed. */

@@ -35,6 +35,7 @@ export type RunningSubtasks = Pick<
   | 'start'
   | 'dispatch'
   | 'wakeSources'
+  | 'letDrop'
   | 'tell'
   | 'word'
   | 'double'

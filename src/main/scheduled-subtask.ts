@@ -47,6 +47,8 @@ export interface ScheduledSubtask {
   outcomes: CheckpointOutcome[];
   /** A source must look again at what it waits for: `wakeSources`. */
   woken: boolean;
+  /** Its state may have memory to give back that it had not at its last turn. */
+  untidy: boolean;
 }
 
 /**
@@ -81,6 +83,7 @@ export function scheduledSubtasks(deployment: Deployment, graph: JobGraph, worke
         oversize: [],
         turns: 0,
         woken: false,
+        untidy: false,
         listens: stage.nodes.some((node) => listensToCheckpoints(graph.nodes[node])),
         outcomes: [],
       };

@@ -6,6 +6,7 @@
  *   it need not wait for this thread between two turns (50 microseconds each time, 300 when all cores are busy).
  * - A subtask runs only when its turn can do something: `#priority` reads that from shared memory. The exception is a turn that
  *   waits behind one of a neighbour, which is likely to give it something to do; it is not followed by another such guess.
+ * - A worker that has nothing else to do gives memory of its states back.
  * - All turns of a subtask are on its home worker, which holds its caches; with as many subtasks as threads (the
  *   default) every worker has one subtask of each stage.
  */
@@ -38,6 +39,7 @@ import { type WorkerPool, workerError } from './worker-pool.ts';
 const PRIORITY_BACKLOG = 4;
 const PRIORITY_SOURCE = 2;
 const PRIORITY_LITTLE = 1;
+const PRIORITY_TIDYING = 0.5;
 const BACKLOG_SLOTS = 2;
 /**
  * How much longer a turn of a source may last that nobody waits for: no other subtask is on the worker, there is no stage after it,
@@ -70,6 +72,8 @@ interface Turn {
   readonly subtask: ScheduledSubtask;
   /** There was nothing to do when it was given. */
   readonly guess: boolean;
+  /** There was nothing to do but to give memory back. */
+  readonly tidying: boolean;
 }
 
 export class Scheduler {
@@ -143,6 +147,15 @@ export class Scheduler {
   /** Sources that wait for a time of their own get a turn: a word that says what they are to do has changed. */
   wakeSources(): void {
     for (const subtask of this.subtasks) if (subtask.source) subtask.woken = true;
+    this.dispatch();
+  }
+
+  /** State maps may drop the versions that were replaced up to an epoch. */
+  letDrop(epoch: number): void {
+    for (const subtask of this.subtasks) {
+      const word = this.word(subtask, ControlWord.completed);
+      if (Atomics.exchange(this.i32, word, epoch) !== epoch) subtask.untidy = subtask.states.length > 0;
+    }
     this.dispatch();
   }
 
@@ -235,7 +248,7 @@ export class Scheduler {
         bestPriority = priority;
       }
     }
-    return best === null ? null : { subtask: best, guess: false };
+    return best === null ? null : { subtask: best, guess: false, tidying: bestPriority === PRIORITY_TIDYING };
   }
 
   /** A turn behind one that runs: of a subtask that will have input or room when that has ended. */
@@ -243,14 +256,15 @@ export class Scheduler {
     if (turns.length === 0 || turns[0].guess) return null;
     const [{ subtask: running }] = turns;
     const subtask = subtasks.find((other) => other.turns === 0 && areNeighbours(running, other) && this.#isActive(other));
-    return subtask === undefined ? null : { subtask, guess: true };
+    return subtask === undefined ? null : { subtask, guess: true, tidying: false };
   }
 
   /** A turn of the subtask that runs, once more: it seems to have more to do than one turn does. */
   #again({ turns }: WorkerSlot): Turn | null {
     if (turns.length !== 1) return null;
     const [{ subtask }] = turns;
-    return this.#priority(subtask, performance.timeOrigin + performance.now()) > 0 ? { subtask, guess: false } : null;
+    const priority = this.#priority(subtask, performance.timeOrigin + performance.now());
+    return priority > 0 ? { subtask, guess: false, tidying: priority === PRIORITY_TIDYING } : null;
   }
 
   #isActive(subtask: ScheduledSubtask): boolean {
@@ -259,6 +273,14 @@ export class Scheduler {
 
   /** 0: nothing to do. */
   #priority(subtask: ScheduledSubtask, nowMs: number): number {
+    const priority = this.#workPriority(subtask, nowMs);
+    if (priority > 0) return priority;
+    const flags = this.flags(subtask);
+    const isUntidy = subtask.untidy || (flags & SubtaskFlag.untidy) !== 0;
+    return isUntidy && (flags & SubtaskFlag.finished) === 0 ? PRIORITY_TIDYING : 0;
+  }
+
+  #workPriority(subtask: ScheduledSubtask, nowMs: number): number {
     if (subtask.outcomes.length > 0) return PRIORITY_BACKLOG;
     const flags = this.flags(subtask);
     const epoch = this.i32[this.word(subtask, ControlWord.epoch)];
@@ -303,6 +325,7 @@ export class Scheduler {
     const { subtask } = turn;
     subtask.turns++;
     subtask.woken = false;
+    subtask.untidy = false;
     if (worker.turns.length === 0) worker.since = performance.now();
     worker.turns.push(turn);
     const oversize = subtask.oversize.length === 0 ? null : subtask.oversize;
@@ -310,7 +333,7 @@ export class Scheduler {
     const outcomes = subtask.outcomes.length === 0 ? null : subtask.outcomes;
     if (outcomes !== null) subtask.outcomes = [];
     const budgetMs = this.#isAlone(worker, subtask) ? this.#turnBudgetMs * LONGER_ALONE : this.#turnBudgetMs;
-    const task: Task = { op: 'turn', subtask: subtask.index, budgetMs, oversize, outcomes };
+    const task: Task = { op: 'turn', subtask: subtask.index, budgetMs, tidying: turn.tidying, oversize, outcomes };
     this.#pool.runOn(worker.index, task).then(
       (result) => {
         if (subtask.outcomes.length === 0) Atomics.store(this.i32, this.word(subtask, ControlWord.wanted), 0);

@@ -19,9 +19,7 @@ import { openSubtask, type WorkerEnvironment } from './open-subtask.ts';
 import { persist } from './persist-task.ts';
 import { CONTROL_ROW_WORDS, ControlWord, InTurn, loadedSlotOf } from './protocol.ts';
 import type { Deployment, OpenResult, Outcome, Task, TurnResult } from './protocol.ts';
-import type { Subtask } from './subtask.ts';
-
-type TurnTask = Extract<Task, { readonly op: 'turn' }>;
+import type { Subtask, TurnTask } from './subtask.ts';
 
 // piscina hands `workerData` of its options through unchanged.
 const deployment = workerData as Deployment;
@@ -90,7 +88,7 @@ async function runTurn(task: TurnTask): Promise<TurnResult | undefined> {
   const inTurn = task.subtask * CONTROL_ROW_WORDS + ControlWord.inTurn;
   Atomics.store(controlWords, inTurn, InTurn.yes);
   try {
-    return await subtask.turn(task.budgetMs, task.oversize, task.outcomes);
+    return await subtask.turn(task);
   } catch (error) {
     subtasks.delete(task.subtask);
     return { error: encodeError(error) };

@@ -126,6 +126,8 @@ export const SubtaskFlag = {
   waiting: 16,
   /** A source that reads a backlog. */
   backlog: 32,
+  /** Its state has memory to give back, for which the turn had no time. */
+  untidy: 64,
 } as const;
 
 /**
@@ -310,6 +312,8 @@ export type Task =
       readonly op: 'turn';
       readonly subtask: number;
       readonly budgetMs: number;
+      /** There was nothing else to do on the worker than to give memory back. */
+      readonly tidying: boolean;
       readonly oversize: readonly OversizeRow[] | null;
       /** What its operators have not been told yet. */
       readonly outcomes: readonly CheckpointOutcome[] | null;

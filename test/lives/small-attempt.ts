@@ -362,6 +362,7 @@ class SmallScheduler implements RunningSubtasks {
         listens: false,
         outcomes: [],
         woken: false,
+        untidy: false,
       })),
     );
   }
@@ -376,6 +377,10 @@ class SmallScheduler implements RunningSubtasks {
 
   wakeSources(): void {
     // Likewise.
+  }
+
+  letDrop(epoch: number): void {
+    for (const subtask of this.subtasks) Atomics.store(this.i32, this.word(subtask, ControlWord.completed), epoch);
   }
 
   async tell(): Promise<void> {

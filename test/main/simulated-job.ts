@@ -249,6 +249,9 @@ export class SimulatedJob {
         word: (subtask: ScheduledSubtask, word: number) => subtask.index * 64 + word,
         dispatch: () => this.#dispatched(),
         wakeSources: () => undefined,
+        letDrop: (epoch: number) => {
+          for (const { index } of this.#subtasks) this.#i32[index * 64 + ControlWord.completed] = epoch;
+        },
         tell: () => Promise.resolve(),
       },
       run: (task: Task) => this.#give(task),

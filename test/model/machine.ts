@@ -142,6 +142,7 @@ async function reach(moments: Map<string, Moment>, start: Start, inputs: readonl
     dispatch: () => undefined,
     tell: () => Promise.resolve(),
     wakeSources: () => undefined,
+    letDrop: (epoch: number) => Atomics.store(i32, ControlWord.completed, epoch),
   };
   const attempt = {
     options: {

@@ -431,9 +431,12 @@ export class World {
       // It may be made anew, where a job begins again in its old directory: that one nobody has claimed.
       if (job.claimed !== null && !complete.includes(job.claimed)) job.claimed = null;
       const { newest, process } = job;
-      if (newest !== null && !complete.includes(newest.path)) {
-        // Subsumed by one that nobody was told of, as the process died, or gone.
-        const latest = Math.max(0, ...ids);
+      const latest = Math.max(0, ...ids);
+      if (newest !== null && process.dead && latest > numberOf(newest.path)) {
+        // One that nobody was told of, as the process died: `gc` may delete both of them at once.
+        job.newest = this.#newestAt(`${CHECKPOINTS}/${jobId}/chk-${latest}`);
+      } else if (newest !== null && !complete.includes(newest.path)) {
+        // Subsumed by one that nobody was told of, or gone.
         if (latest < numberOf(newest.path) && this.#mustKeep(job)) this.#requireClaimed(newest.path);
         job.newest = latest > numberOf(newest.path) ? this.#newestAt(`${CHECKPOINTS}/${jobId}/chk-${latest}`) : null;
       }

@@ -44,12 +44,6 @@ const FINAL_CODES = new Set<string>([
   'ERR_INVALID_ARG',
 ]);
 
-/**
- * Errors that are as final while the job has not run yet in this process: the input is not where it was said to be. Once it has run, its
- * files may be away for a while.
- */
-const FINAL_BEFORE_RUNNING = new Set<string>(['ERR_INPUT_NOT_FOUND']);
-
 export type Ending = { readonly kind: 'finished' | 'stopped' | 'cancelled' } | { readonly kind: 'failed'; readonly error: Error };
 
 /** What has become of the job so far. */
@@ -222,9 +216,10 @@ export class JobAttempts {
     }
   }
 
+  /** Input that is not where it was said to be is as final, until the job has run in this process: then its files may be away for a while. */
   #isFinal(error: Error): boolean {
     if (!(error instanceof TidemarkError)) return false;
-    return FINAL_CODES.has(error.code) || (!this.#hasRun && FINAL_BEFORE_RUNNING.has(error.code));
+    return FINAL_CODES.has(error.code) || (error.code === 'ERR_INPUT_NOT_FOUND' && !this.#hasRun);
   }
 
   async #runAttempt(): Promise<Ending> {

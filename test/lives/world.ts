@@ -432,13 +432,15 @@ export class World {
       if (job.claimed !== null && !complete.includes(job.claimed)) job.claimed = null;
       const { newest, process } = job;
       const latest = Math.max(0, ...ids);
-      if (newest !== null && process.dead && latest > numberOf(newest.path)) {
-        // One that nobody was told of, as the process died: `gc` may delete both of them at once.
-        job.newest = this.#newestAt(`${CHECKPOINTS}/${jobId}/chk-${latest}`);
-      } else if (newest !== null && !complete.includes(newest.path)) {
-        // Subsumed by one that nobody was told of, or gone.
-        if (latest < numberOf(newest.path) && this.#mustKeep(job)) this.#requireClaimed(newest.path);
-        job.newest = latest > numberOf(newest.path) ? this.#newestAt(`${CHECKPOINTS}/${jobId}/chk-${latest}`) : null;
+      if (newest !== null) {
+        const isGone = !complete.includes(newest.path);
+        if (latest > numberOf(newest.path)) {
+          // One that nobody was told of, as the process died, has subsumed it, or may be deleted together with it by `gc`.
+          if (isGone || process.dead) job.newest = this.#newestAt(`${CHECKPOINTS}/${jobId}/chk-${latest}`);
+        } else if (isGone) {
+          if (this.#mustKeep(job)) this.#requireClaimed(newest.path);
+          job.newest = null;
+        }
       }
       const { retained } = process.config.checkpointing;
       const quiet = !process.failed && process.isIdle;

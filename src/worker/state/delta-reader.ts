@@ -15,9 +15,9 @@ import { sortByHash } from './radix-sort.ts';
 import {
   ALIGNED_UNITS,
   EPOCH,
-  hashOf,
   isShortEntry,
   isTombstoneMeta,
+  keyHashOf,
   keyLengthOf,
   keyWordOf,
   META,
@@ -99,7 +99,7 @@ class LogDeltaReader implements DeltaReader {
       const address = addresses[i];
       const word = address << 1;
       different |= log[word + META] ^ meta;
-      hashes[i - from] = hashOf(log, address);
+      hashes[i - from] = keyHashOf(log, address);
       keyWords[i - from] = word + keyAfter;
       valueWords[i - from] = (address + valueAfter) << 1;
     }
@@ -128,7 +128,7 @@ class LogDeltaReader implements DeltaReader {
   }
 
   hashAt(address: number): number {
-    return hashOf(this.#log, address) >>> 0;
+    return keyHashOf(this.#log, address) >>> 0;
   }
 
   keyAt(address: number): number {
@@ -162,7 +162,7 @@ class LogDeltaReader implements DeltaReader {
         const epoch = log[word + EPOCH];
         const superseded = log[word + SUPERSEDED];
         if (epoch <= after || epoch > upTo || (superseded !== 0 && superseded <= upTo)) continue;
-        if (tombstones || !isTombstoneMeta(log[word + META])) found.push(hashOf(log, at), at);
+        if (tombstones || !isTombstoneMeta(log[word + META])) found.push(keyHashOf(log, at), at);
       }
     }
   }

@@ -27,7 +27,7 @@ import { hashKey } from '../../format/hash.ts';
 import type { Memory } from '../../format/memory.ts';
 import { INDEX_COUNT, INDEX_MASK, INDEX_MODE, MAX_SLOTS, NEXT_MASK, SEED0, SEED1, SPLIT } from './control-layout.ts';
 import { keyedHash } from './index-hash.ts';
-import { hashOf, keyEquals, keyLengthOf, keyWordOf, META, wordOf } from './record-layout.ts';
+import { keyEquals, keyHashOf, keyLengthOf, keyWordOf, META, wordOf } from './record-layout.ts';
 
 export const GIVEN = 0;
 export const WHOLE_KEY = 1;
@@ -93,7 +93,7 @@ export class IndexTable {
   hashOfRecord(address: number): number {
     const { i32 } = this.memory;
     const meta = i32[address * 2 + META];
-    return this.hashOf(hashOf(i32, address), this.memory, keyWordOf(address, meta) * 4, keyLengthOf(meta));
+    return this.hashOf(keyHashOf(i32, address), this.memory, keyWordOf(address, meta) * 4, keyLengthOf(meta));
   }
 
   /**

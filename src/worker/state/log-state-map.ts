@@ -48,8 +48,8 @@ import {
 import { GIVEN, type IndexTable } from './index-table.ts';
 import {
   EPOCH,
-  hashOf,
   isTombstoneMeta,
+  keyHashOf,
   keyLengthOf,
   keyWordOf,
   MAX_SHORT_VALUE_BYTES,
@@ -212,7 +212,7 @@ class LogStateMap implements StateMap {
   }
 
   hashAt(address: number): number {
-    return hashOf(this.#log, address) >>> 0;
+    return keyHashOf(this.#log, address) >>> 0;
   }
 
   prefetch(hashes: Uint32Array, count: number): number {

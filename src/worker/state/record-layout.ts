@@ -92,7 +92,7 @@ export function keyWordOf(address: number, meta: number): number {
 }
 
 /** The hash of the key of a record as the caller gave it, signed. */
-export function hashOf(log: Int32Array, address: number): number {
+export function keyHashOf(log: Int32Array, address: number): number {
   const at = address * 2;
   const code = (log[at + META] >>> KEY_CODE_SHIFT) & KEY_CODE_MASK;
   if (code <= BARE) return log[at + HASH];
@@ -193,6 +193,20 @@ export function writeHead(
   if (((keyWord + count) & 1) !== 0) log[keyWord + count] = 0;
 }
 
+/** The same with hash and key of another record of the log. */
+export function writeHeadLike(
+  log: Int32Array,
+  address: number,
+  source: number,
+  previous: number,
+  epoch: number,
+  meta: number,
+  valueLength: number,
+): void {
+  const word = keyWordOf(source, log[source * 2 + META]);
+  writeHead(log, address, keyHashOf(log, source), previous, epoch, meta, valueLength, log, word);
+}
+
 /**
  * Writes whole records of `epoch` side by side from `address` on: the entries of a batch from `from` to `to`, none of them long.
  *
@@ -229,20 +243,6 @@ export function writeEntries(
     const value = valueWords[i];
     for (let word = 0; word < wordsOfValue; word++) log[at + valueAt + word] = source[value + word];
   }
-}
-
-/** The same with hash and key of another record of the log. */
-export function writeHeadLike(
-  log: Int32Array,
-  address: number,
-  source: number,
-  previous: number,
-  epoch: number,
-  meta: number,
-  valueLength: number,
-): void {
-  const word = keyWordOf(source, log[source * 2 + META]);
-  writeHead(log, address, hashOf(log, source), previous, epoch, meta, valueLength, log, word);
 }
 
 /** From here on `fill` and `copyWithin` beat a loop. */

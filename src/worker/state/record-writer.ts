@@ -18,9 +18,9 @@ import {
   copyUnits,
   DEAD,
   EPOCH,
-  hashOf,
   isShortEntry,
   isTombstoneMeta,
+  keyHashOf,
   keyLengthOf,
   META,
   metaOf,
@@ -71,7 +71,7 @@ export class RecordWriter {
     const address = tail.take(units);
     if (address === 0) return 0;
     writeHead(log, address, hash, 0, this.#ctl[CURRENT_EPOCH], meta, valueLength, from.i32, wordOf(at));
-    assert(hashOf(log, address) === (hash | 0), 'a hash that is not kept is that of the key');
+    assert(keyHashOf(log, address) === (hash | 0), 'a hash that is not kept is that of the key');
     this.#zeroValue(address, 0, units);
     index.fill(slot, indexHash, address);
     this.#count(units, 1);
